@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The kit: libraries that the appliance and the control plane share. The arrows are those of docs/ARCHITECTURE.md;
+/// Tests/TidyTests reads the imports of all three packages and enforces them.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "ArtStore",
+  products: [
+    "Core", "Configuration", "Telemetry", "Crypto", "HTTP", "JWT", "Reactor", "Service", "TLS", "HTTPServer",
+    "StorageAPI", "TestKit",
+  ].map { .library(name: $0, targets: [$0]) },
+  targets: [
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CLinux"),
+    module("Core"),
+    module("Configuration", ["Core"]),
+    module("Telemetry", ["Core"]),
+    module("Crypto", ["Core", "COpenSSL"]),
+    module("HTTP", ["Core"]),
+    module("JWT", ["Core", "Crypto"]),
+    module("Reactor", ["Core", "CLinux"]),
+    module("Service", ["Core", "Telemetry", "CLinux"]),
+    module("TLS", ["Core", "Crypto", "Reactor", "COpenSSL"]),
+    module("HTTPServer", ["Core", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
+    module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer"]),
+    module("TestKit", ["Core", "Crypto", "TLS", "JWT"]),
+    suite("Core", ["TestKit"]),
+    suite("Configuration", ["Core"]),
+    suite("Telemetry", ["Core"]),
+    suite("Crypto", ["Core"]),
+    suite("HTTP", ["Core"]),
+    suite("JWT", ["Core", "Crypto", "TestKit"]),
+    suite("Reactor", ["Core"]),
+    suite("Service", ["Core", "Telemetry"]),
+    suite("TLS", ["Core", "Crypto", "Reactor", "TestKit"]),
+    suite("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS", "TestKit"]),
+    suite("StorageAPI", ["Core", "HTTP"]),
+    .testTarget(name: "TidyTests", swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,2 @@
+#pragma once
+// Linux calls that Swift's Glibc module does not show. _GNU_SOURCE is defined in CLinux.c only.

@@ -1,0 +1,97 @@
+internal import FoundationEssentials
+
+/// Any JSON value: for what clients may shape themselves (`metadata`). Integers stay integers.
+public enum JSONValue: Hashable, Sendable {
+  case null
+  case bool(Bool)
+  case integer(Int64)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([String: JSONValue])
+}
+
+extension JSONValue: Codable {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {  // each failed try only means "another kind"
+      self = .bool(value)
+    } else if let value = try? container.decode(Int64.self) {  // as above
+      self = .integer(value)
+    } else if let value = try? container.decode(Double.self) {  // as above
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {  // as above
+      self = .string(value)
+    } else if let value = try? container.decode([JSONValue].self) {  // as above
+      self = .array(value)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .null: try container.encodeNil()
+    case .bool(let value): try container.encode(value)
+    case .integer(let value): try container.encode(value)
+    case .number(let value): try container.encode(value)
+    case .string(let value): try container.encode(value)
+    case .array(let value): try container.encode(value)
+    case .object(let value): try container.encode(value)
+    }
+  }
+}
+
+extension JSONWriter {
+  /// Members in the order of their names, so that one value has one text.
+  public mutating func value(_ value: JSONValue) {
+    switch value {
+    case .null: null()
+    case .bool(let value): bool(value)
+    case .integer(let value): integer(value)
+    case .number(let value): number(value)
+    case .string(let value): string(value)
+    case .array(let values): array { writer in for value in values { writer.value(value) } }
+    case .object(let members):
+      object { writer in
+        for (name, member) in members.sorted(by: { $0.key < $1.key }) {
+          writer.key(name)
+          writer.value(member)
+        }
+      }
+    }
+  }
+}
+
+/// Codable from and to bytes, with one encoder and decoder set-up for the whole product.
+public enum JSON {
+  /// Decodes `T`. Throws `DecodingError`. `bytes` must already be bounded by the caller.
+  public static func decode<T: Decodable>(_ type: T.Type, from bytes: some Sequence<UInt8>) throws -> T {
+    try JSONDecoder().decode(type, from: Data(bytes))
+  }
+
+  /// Encodes with sorted keys and without escaping slashes, so that one value has one text.
+  public static func encode(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(value))
+  }
+
+  /// What was wrong, for a client: names the field, never repeats the whole input.
+  public static func explain(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "not valid JSON" }
+    func path(_ context: DecodingError.Context) -> String {
+      context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+    }
+    return switch error {
+    case .typeMismatch(let expected, let context): "\(path(context)): expected \(expected)"
+    case .valueNotFound(let expected, let context): "\(path(context)): expected \(expected), found null"
+    case .keyNotFound(let key, let context): "\((path(context).isEmpty ? "" : path(context) + "."))\(key.stringValue) is missing"
+    case .dataCorrupted(let context): path(context).isEmpty ? "not valid JSON" : "\(path(context)): \(context.debugDescription)"
+    @unknown default: "not valid JSON"
+    }
+  }
+}

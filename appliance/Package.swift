@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The storage element: one daemon. It links neither libpq nor libcurl: an appliance never dials out.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+func kit(_ names: String...) -> [Target.Dependency] { names.map { .product(name: $0, package: "ArtStore") } }
+
+let server = kit(
+  "Core", "Configuration", "Crypto", "HTTP", "HTTPServer", "JWT", "Reactor", "Service", "StorageAPI", "TLS", "Telemetry")
+
+let package = Package(
+  name: "ArtStoreAppliance",
+  products: [.executable(name: "artstore-appliance", targets: ["artstore-appliance"])],
+  dependencies: [.package(name: "ArtStore", path: "..")],
+  targets: [
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
+    .target(name: "CDisk"),
+    .target(name: "Disk", dependencies: ["CDisk"] + kit("Core"), swiftSettings: strict),
+    .target(
+      name: "Journal", dependencies: ["Disk", "CDisk", "CLZ4"] + kit("Core", "Crypto", "Telemetry"),
+      swiftSettings: strict),
+    .target(
+      name: "Store",
+      dependencies: ["Disk", "Journal", "CSQLite"] + kit("Core", "Crypto", "Reactor", "StorageAPI", "Telemetry"),
+      swiftSettings: strict),
+    .target(
+      name: "Upkeep", dependencies: ["Disk", "Journal", "Store"] + kit("Core", "Crypto", "Service", "StorageAPI", "Telemetry"),
+      swiftSettings: strict),
+    .target(
+      name: "ApplianceServer", dependencies: ["Disk", "Store", "Upkeep"] + server, swiftSettings: strict),
+    .executableTarget(
+      name: "artstore-appliance",
+      dependencies: ["Disk", "Journal", "Store", "Upkeep", "ApplianceServer", "CJemalloc"] + server,
+      swiftSettings: strict),
+    .testTarget(name: "DiskTests", dependencies: ["Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
+    .testTarget(name: "JournalTests", dependencies: ["Journal", "Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
+    .testTarget(
+      name: "StoreTests", dependencies: ["Store", "Journal", "Disk", "Upkeep"] + kit("Core", "Crypto", "StorageAPI", "TestKit"),
+      swiftSettings: strict),
+    .testTarget(
+      name: "ApplianceServerTests", dependencies: ["ApplianceServer", "Store", "Disk"] + server + kit("TestKit"),
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)
