@@ -1,1 +1,125 @@
+#define _GNU_SOURCE
 #include "CDisk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+// MARK: CRC-32C
+
+#define POLYNOMIAL 0x82F63B78u
+
+static uint32_t table[8][256];
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+
+static void make_table(void) {
+  for (uint32_t n = 0; n < 256; n++) {
+    uint32_t crc = n;
+    for (int bit = 0; bit < 8; bit++) crc = (crc & 1) ? (crc >> 1) ^ POLYNOMIAL : crc >> 1;
+    table[0][n] = crc;
+  }
+  for (uint32_t n = 0; n < 256; n++)
+    for (int slice = 1; slice < 8; slice++)
+      table[slice][n] = (table[slice - 1][n] >> 8) ^ table[0][table[slice - 1][n] & 0xFF];
+}
+
+uint32_t artstore_crc32c_portable(uint32_t crc, const void *bytes, size_t count) {
+  pthread_once(&table_once, make_table);
+  const uint8_t *p = bytes;
+  crc = ~crc;
+  while (count >= 8) {
+    crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    crc = table[7][crc & 0xFF] ^ table[6][(crc >> 8) & 0xFF] ^ table[5][(crc >> 16) & 0xFF] ^ table[4][crc >> 24] ^
+          table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
+    p += 8;
+    count -= 8;
+  }
+  while (count-- > 0) crc = (crc >> 8) ^ table[0][(crc ^ *p++) & 0xFF];
+  return ~crc;
+}
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+
+__attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, const void *bytes, size_t count) {
+  const uint8_t *p = bytes;
+  uint64_t value = ~crc;
+  while (count >= 8) {
+    uint64_t word;
+    memcpy(&word, p, 8);
+    value = _mm_crc32_u64(value, word);
+    p += 8;
+    count -= 8;
+  }
+  while (count-- > 0) value = _mm_crc32_u8((uint32_t)value, *p++);
+  return ~(uint32_t)value;
+}
+
+uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count) {
+  if (__builtin_cpu_supports("sse4.2")) return crc32c_hardware(crc, bytes, count);
+  return artstore_crc32c_portable(crc, bytes, count);
+}
+#else
+uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count) {
+  return artstore_crc32c_portable(crc, bytes, count);
+}
+#endif
+
+// MARK: Linux
+
+int artstore_syncfs(int descriptor) { return syncfs(descriptor); }
+
+int artstore_allocate(int descriptor, int64_t count, int keep_size) {
+  return fallocate(descriptor, keep_size ? FALLOC_FL_KEEP_SIZE : 0, 0, count);
+}
+
+int artstore_start_writeback(int descriptor, int64_t offset, int64_t count) {
+  return sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
+int artstore_drop_cache(int descriptor) {
+  int status = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  if (status == 0) return 0;
+  errno = status;
+  return -1;
+}
+
+int artstore_open(const char *path, int flags, unsigned int mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+int artstore_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
+
+// MARK: Threads
+
+struct start {
+  artstore_thread_body body;
+  void *context;
+};
+
+static void *run(void *raw) {
+  struct start start = *(struct start *)raw;
+  free(raw);
+  start.body(start.context);
+  return NULL;
+}
+
+int artstore_thread_start(unsigned long *thread, const char *name, artstore_thread_body body, void *context) {
+  struct start *start = malloc(sizeof *start);
+  if (start == NULL) return ENOMEM;
+  start->body = body;
+  start->context = context;
+  pthread_t id;
+  int status = pthread_create(&id, NULL, run, start);
+  if (status != 0) {
+    free(start);
+    return status;
+  }
+  pthread_setname_np(id, name);
+  *thread = (unsigned long)id;
+  return 0;
+}
+
+int artstore_thread_join(unsigned long thread) { return pthread_join((pthread_t)thread, NULL); }

@@ -1,1 +1,36 @@
 #pragma once
+// What the storage engine needs from Linux and the processor that Swift cannot reach by itself.
+#include <stddef.h>
+#include <stdint.h>
+
+/// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `count` bytes, continuing from `crc` (0 to begin).
+uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count);
+
+/// The same by table only, so that tests can compare both ways.
+uint32_t artstore_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+
+/// syncfs(2) on the file system of `descriptor`. 0, or -1 with errno.
+int artstore_syncfs(int descriptor);
+
+/// fallocate(2) of the first `count` bytes; `keep_size` leaves the length as it is. 0, or -1 with errno.
+int artstore_allocate(int descriptor, int64_t count, int keep_size);
+
+/// Starts writing out dirty pages of a range without waiting: sync_file_range(2). 0, or -1 with errno.
+int artstore_start_writeback(int descriptor, int64_t offset, int64_t count);
+
+/// Drops clean pages of the whole file from the page cache: posix_fadvise(2). 0, or -1 with errno.
+int artstore_drop_cache(int descriptor);
+
+/// openat(2) with O_CLOEXEC. The descriptor, or -1 with errno.
+int artstore_open(const char *path, int flags, unsigned int mode);
+
+/// flock(2), exclusive, without waiting. 0, or -1 with errno.
+int artstore_lock(int descriptor);
+
+typedef void (*artstore_thread_body)(void *context);
+
+/// Starts a detached-from-nothing, joinable thread with a name (≤ 15 bytes). 0, or an error number.
+int artstore_thread_start(unsigned long *thread, const char *name, artstore_thread_body body, void *context);
+
+/// Waits for the thread's end. 0, or an error number.
+int artstore_thread_join(unsigned long thread);

@@ -1,0 +1,74 @@
+internal import Glibc
+
+extension DiskFile {
+  /// Writes all of `bytes` at `offset`.
+  public func write(_ bytes: [UInt8], at offset: Int) throws(DiskError) {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(DiskError) in
+      try write(UnsafeRawBufferPointer(buffer), at: offset)
+    }
+  }
+
+  /// Up to `count` bytes from `offset`; fewer only at the file's end.
+  public func read(at offset: Int, count: Int) throws(DiskError) -> [UInt8] {
+    var failure: DiskError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      do throws(DiskError) {
+        filled = try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// The whole file; throws `EFBIG` when it is longer than `limit` bytes.
+  public func contents(limit: Int) throws(DiskError) -> [UInt8] {
+    let size = try size()
+    guard size <= limit else { throw DiskError("read", path, code: EFBIG) }
+    return try read(at: 0, count: size)
+  }
+}
+
+extension Disk {
+  /// The whole file at `path`; nil when there is none. Throws `EFBIG` when it is longer than `limit` bytes.
+  public func contents(_ path: String, limit: Int) throws(DiskError) -> [UInt8]? {
+    do throws(DiskError) {
+      let file = try open(path, .read)
+      defer { file.close() }
+      return try file.contents(limit: limit)
+    } catch {
+      if error.isMissing { return nil }
+      throw error
+    }
+  }
+
+  /// Replaces a small file so that a reader, and a power cut, find the old or the new bytes, never a mixture:
+  /// temporary name, sync, rename, directory sync.
+  public func replace(_ path: String, with bytes: [UInt8]) throws(DiskError) {
+    let temporary = path + ".tmp"
+    let file = try open(temporary, .replace)
+    defer { file.close() }
+    try file.write(bytes, at: 0)
+    try file.sync()
+    try reached(.stateWritten)
+    try rename(temporary, to: path)
+    try syncDirectory(Self.parent(of: path))
+    try reached(.stateRenamed)
+  }
+
+  /// Makes a directory and its missing parents, below `root`, which must exist. Every new name is made durable.
+  public func makeDirectories(_ path: String) throws(DiskError) {
+    if try stat(path) != nil { return }
+    let parent = Self.parent(of: path)
+    if parent != path { try makeDirectories(parent) }
+    try makeDirectory(path)
+    try syncDirectory(parent)
+  }
+
+  /// The directory that holds `path`.
+  public static func parent(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash != path.startIndex else { return "/" }
+    return String(path[..<slash])
+  }
+}
