@@ -25,7 +25,7 @@ lint: ## Check the style of Swift, Python, shell, YAML and OpenAPI files
 
 bench: ## Measure against nginx (ONLY=name,… for a subset); results in build/bench/results.ndjson
 	@tools/setup build run bench
-	@exec $(PYTHON) Tests/Benchmarks/bench.py
+	@exec Tests/Benchmarks/bench
 
 simulate: ## Run the store's crash simulation for long (SEEDS=n, default 200)
 	@tools/setup build

@@ -1,0 +1,1 @@
+"""What surrounds the programs: building them, starting them on this machine, driving them, testing them."""

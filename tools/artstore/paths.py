@@ -1,0 +1,41 @@
+"""Where things lie in the checkout, and how tools are found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+PACKAGES = {"kit": ROOT, "appliance": ROOT / "appliance", "controlplane": ROOT / "controlplane"}
+PROGRAMS = {"appliance": "artstore-appliance", "controlplane": "artstore-controlplane"}
+
+_EXTRA_FOLDERS = [
+    ROOT / ".venv/bin",
+    BUILD / "tools/usr/bin",
+    BUILD / "tools/usr/sbin",
+    Path("/usr/sbin"),
+    Path("/sbin"),
+]
+
+
+def search_path() -> str:
+    """PATH with the folders that tools/setup unpacks tools into."""
+    return os.pathsep.join([os.environ.get("PATH", ""), *map(str, _EXTRA_FOLDERS)])
+
+
+def tool(name: str) -> str:
+    """The full path of a command; raises with the way to get it."""
+    found = shutil.which(name, path=search_path())
+    if found is None:
+        raise FileNotFoundError(f"the command {name} is not here; tools/setup run test bench installs it")
+    return found
+
+
+def program(side: str, configuration: str) -> Path:
+    """The built program of `appliance` or `controlplane`; ARTSTORE_<SIDE> in the environment names another one."""
+    override = os.environ.get(f"ARTSTORE_{side.upper()}")
+    if override:
+        return Path(override)
+    return PACKAGES[side] / ".build" / configuration / PROGRAMS[side]
