@@ -196,9 +196,7 @@ class Client:
 
     def _connect(self) -> http.client.HTTPConnection:
         if self._context:
-            return http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout, context=self._context
-            )
+            return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
         return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
 
 

@@ -27,7 +27,12 @@ _SOURCES: list[tuple[str, list[str], tuple[str, ...], int]] = [
     ("manual", ["/usr/share/man/man1", "/usr/share/man/man8", "/usr/share/man/man5"], (".gz",), 70),
     ("руководство", ["/usr/share/man/ru"], (".gz",), 60),
     ("pdf", ["/usr/share/doc", "/usr/share/developers-reference", "/usr/share"], (".pdf", ".pdf.gz"), 20),
-    ("image", ["/usr/share/doc", "/usr/share/developers-reference", "/usr/share/pixmaps"], (".png", ".jpg", ".svg"), 30),
+    (
+        "image",
+        ["/usr/share/doc", "/usr/share/developers-reference", "/usr/share/pixmaps"],
+        (".png", ".jpg", ".svg"),
+        30,
+    ),
     ("page", ["/usr/share/doc"], (".html",), 40),
     ("about", ["/usr/share/doc"], ("copyright",), 80),
 ]
@@ -67,7 +72,9 @@ def find(scratch: Path, wanted: int = 240) -> list[Document]:
             found.append(document)
             count += 1
     if len(found) < 200:
-        raise FileNotFoundError(f"only {len(found)} documents on this machine; tools/setup run brings packages with more")
+        raise FileNotFoundError(
+            f"only {len(found)} documents on this machine; tools/setup run brings packages with more"
+        )
     return with_russian_names(found)
 
 
