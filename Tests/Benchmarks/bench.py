@@ -1,7 +1,7 @@
-"""make bench: each work on ArtStore and on its peer, rounds interleaved, medians and ratios; build/bench/results.ndjson.
+"""make bench: each work on ArtStore and on its peer, rounds interleaved; medians and ratios in build/bench/results.ndjson.
 
-ONLY=name,… runs a subset, ROUNDS=n (default 5) and DURATION=s (default 3, seconds) bound it. The exit status says whether it could be
-measured, never whether it was fast: the machine is shared and noisy."""
+ONLY=name,… runs a subset, ROUNDS=n (default 5) and DURATION=s (default 3, seconds) bound it. The exit status says whether
+it could be measured, never whether it was fast: the machine is shared and noisy."""
 
 from __future__ import annotations
 
@@ -45,8 +45,16 @@ class Target:
 
 
 def run_load(target: Target, arguments: list[str]) -> dict[str, float]:
-    command = [str(BUILD / "load"), "--port", str(target.server.port), "--path", target.path,
-               "--certs", str(BUILD / "run" / "certs"), *arguments]
+    command = [
+        str(BUILD / "load"),
+        "--port",
+        str(target.server.port),
+        "--path",
+        target.path,
+        "--certs",
+        str(BUILD / "run" / "certs"),
+        *arguments,
+    ]
     if target.token_file:
         command += ["--token-file", str(target.token_file())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
@@ -81,12 +89,27 @@ def works() -> list[Work]:
     gib = 1 << 30
     return [
         Work("get-1k", "1k.bin", ["--connections", "64", "--file-bytes", "1024", *timed]),
-        Work("range-64k", "256m.bin", ["--connections", "64", "--range-bytes", "65536", "--file-bytes", str(256 << 20), *timed]),
-        Work("download-256m", "256m.bin", ["--connections", "1", "--requests", "4", "--seconds", "120",
-                                           "--file-bytes", str(256 << 20)],
-             unit_of_work="bytes", scale=1 / (1 << 20), rate_unit="MiB/s", cpu_unit="s per GiB", cpu_scale=gib),
-        Work("handshake-full", "1k.bin", ["--mode", "handshake", "--connections", "16", "--file-bytes", "1024", *timed]),
-        Work("handshake-resumed", "1k.bin", ["--mode", "resume", "--connections", "16", "--file-bytes", "1024", *timed]),
+        Work(
+            "range-64k",
+            "256m.bin",
+            ["--connections", "64", "--range-bytes", "65536", "--file-bytes", str(256 << 20), *timed],
+        ),
+        Work(
+            "download-256m",
+            "256m.bin",
+            ["--connections", "1", "--requests", "4", "--seconds", "120", "--file-bytes", str(256 << 20)],
+            unit_of_work="bytes",
+            scale=1 / (1 << 20),
+            rate_unit="MiB/s",
+            cpu_unit="s per GiB",
+            cpu_scale=gib,
+        ),
+        Work(
+            "handshake-full", "1k.bin", ["--mode", "handshake", "--connections", "16", "--file-bytes", "1024", *timed]
+        ),
+        Work(
+            "handshake-resumed", "1k.bin", ["--mode", "resume", "--connections", "16", "--file-bytes", "1024", *timed]
+        ),
     ]
 
 
@@ -102,25 +125,61 @@ def measure(work: Work, ours: Target, peer: Target) -> list[dict[str, object]]:
 
     def row(metric: str, unit: str, figure: Callable[[Sample], float]) -> dict[str, object]:
         ratios = [figure(a) / figure(b) for a, b in pairs if figure(b) > 0]
-        return {"name": work.name, "metric": metric, "unit": unit, "ours": round(median(figure(a) for a, _ in pairs), 4),
-                "peer": round(median(figure(b) for _, b in pairs), 4), "peer_name": "nginx",
-                "ratio": round(median(ratios), 3) if ratios else None, "rounds": ROUNDS,
-                "command": f"make bench ONLY={work.name}"}
+        return {
+            "name": work.name,
+            "metric": metric,
+            "unit": unit,
+            "ours": round(median(figure(a) for a, _ in pairs), 4),
+            "peer": round(median(figure(b) for _, b in pairs), 4),
+            "peer_name": "nginx",
+            "ratio": round(median(ratios), 3) if ratios else None,
+            "rounds": ROUNDS,
+            "command": f"make bench ONLY={work.name}",
+        }
 
-    return [row("rate", work.rate_unit, lambda s: s.work * work.scale / s.seconds),
-            row("cpu", work.cpu_unit, lambda s: s.cpu / s.work * work.cpu_scale),
-            row("latency_p99", "ms", lambda s: s.p99_ms)]
+    return [
+        row("rate", work.rate_unit, lambda s: s.work * work.scale / s.seconds),
+        row("cpu", work.cpu_unit, lambda s: s.cpu / s.work * work.cpu_scale),
+        row("latency_p99", "ms", lambda s: s.p99_ms),
+    ]
 
 
 def build() -> Path:
     print("building the appliance (release) and the load client", flush=True)
-    subprocess.run(["swift", "build", "-c", "release", "--package-path", str(ROOT / "appliance"),
-                    "--product", "artstore-appliance"], check=True)
+    subprocess.run(
+        [
+            "swift",
+            "build",
+            "-c",
+            "release",
+            "--package-path",
+            str(ROOT / "appliance"),
+            "--product",
+            "artstore-appliance",
+        ],
+        check=True,
+    )
     BUILD.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(BUILD / "load"), str(Path(__file__).with_name("load.c")),
-                    "-lssl", "-lcrypto"], check=True)
-    folder = subprocess.run(["swift", "build", "-c", "release", "--package-path", str(ROOT / "appliance"), "--show-bin-path"],
-                            check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run(
+        [
+            "gcc",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-o",
+            str(BUILD / "load"),
+            str(Path(__file__).with_name("load.c")),
+            "-lssl",
+            "-lcrypto",
+        ],
+        check=True,
+    )
+    folder = subprocess.run(
+        ["swift", "build", "-c", "release", "--package-path", str(ROOT / "appliance"), "--show-bin-path"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
     return Path(folder) / "artstore-appliance"
 
 
@@ -132,11 +191,15 @@ def make_document(path: Path, size: int) -> Path:
 
 
 def print_table(rows: list[dict[str, object]]) -> None:
-    print(f"\n{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; medians of {ROUNDS} interleaved rounds")
+    print(
+        f"\n{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; medians of {ROUNDS} interleaved rounds"
+    )
     print(f"{'name':<20}{'metric':<13}{'ours':>12}{'peer':>12}{'ratio':>8}  unit (peer)")
     for row in rows:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
-        print(f"{row['name']:<20}{row['metric']:<13}{row['ours']:>12}{row['peer']:>12}{ratio:>8}  {row['unit']} ({row['peer_name']})")
+        print(
+            f"{row['name']:<20}{row['metric']:<13}{row['ours']:>12}{row['peer']:>12}{ratio:>8}  {row['unit']} ({row['peer_name']})"
+        )
 
 
 def run(chosen: list[Work], program: Path) -> list[dict[str, object]]:
@@ -151,7 +214,9 @@ def run(chosen: list[Work], program: Path) -> list[dict[str, object]]:
     servers: list[Server] = []
     rows: list[dict[str, object]] = []
     try:
-        appliance: Appliance = start_appliance(program, run_folder / "appliance", certificates, TokenIssuer(certificates))
+        appliance: Appliance = start_appliance(
+            program, run_folder / "appliance", certificates, TokenIssuer(certificates)
+        )
         servers.append(appliance.server)
         nginx = start_nginx(run_folder / "nginx", certificates, documents)
         servers.append(nginx)
@@ -171,7 +236,10 @@ def main() -> int:
     names = [name for name in os.environ.get("ONLY", "").split(",") if name]
     unknown = set(names) - {work.name for work in known}
     if unknown:
-        print(f"no benchmark named {', '.join(sorted(unknown))}; known: {', '.join(w.name for w in known)}", file=sys.stderr)
+        print(
+            f"no benchmark named {', '.join(sorted(unknown))}; known: {', '.join(w.name for w in known)}",
+            file=sys.stderr,
+        )
         return 2
     rows = run([work for work in known if not names or work.name in names], build())
     with (BUILD / "results.ndjson").open("w") as output:

@@ -129,9 +129,23 @@ class Appliance:
         header.touch(mode=0o600)
         header.write_text(f"Authorization: Bearer {self.token_file().read_text()}")
         done = subprocess.run(
-            ["curl", "-sS", "--fail-with-body", "--cacert", str(self.certificates / "ca.crt"),
-             "--cert", str(self.certificates / "client.crt"), "--key", str(self.certificates / "client.key"),
-             "-H", f"@{header}", *arguments], capture_output=True, check=False)
+            [
+                "curl",
+                "-sS",
+                "--fail-with-body",
+                "--cacert",
+                str(self.certificates / "ca.crt"),
+                "--cert",
+                str(self.certificates / "client.crt"),
+                "--key",
+                str(self.certificates / "client.key"),
+                "-H",
+                f"@{header}",
+                *arguments,
+            ],
+            capture_output=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise RuntimeError(f"curl {arguments[-1]}: {done.stderr.decode()} {done.stdout.decode()[:500]}")
         return done.stdout
@@ -148,10 +162,16 @@ def start_appliance(program: Path, folder: Path, certificates: Path, issuer: Tok
     data.mkdir(parents=True, exist_ok=True)
     environment = {
         "PATH": os.environ["PATH"],
-        "SE_DATA_DIR": str(data), "SE_WAL_DIR": str(folder / "wal"), "SE_INDEX_DIR": str(folder / "index"),
-        "SE_MODE": "edit", "SE_API_ADDRESS": "127.0.0.1:0", "SE_PROBE_ADDRESS": "127.0.0.1:0",
-        "SE_TLS_CERT": str(certificates / "server.crt"), "SE_TLS_KEY": str(certificates / "server.key"),
-        "SE_CLIENT_CA": str(certificates / "ca.crt"), "SE_JWKS_FILE": str(issuer.jwks),
+        "SE_DATA_DIR": str(data),
+        "SE_WAL_DIR": str(folder / "wal"),
+        "SE_INDEX_DIR": str(folder / "index"),
+        "SE_MODE": "edit",
+        "SE_API_ADDRESS": "127.0.0.1:0",
+        "SE_PROBE_ADDRESS": "127.0.0.1:0",
+        "SE_TLS_CERT": str(certificates / "server.crt"),
+        "SE_TLS_KEY": str(certificates / "server.key"),
+        "SE_CLIENT_CA": str(certificates / "ca.crt"),
+        "SE_JWKS_FILE": str(issuer.jwks),
         "SE_LOG_LEVEL": "warning",
     }
     log = folder / "appliance.log"
