@@ -1,0 +1,65 @@
+internal import Core
+internal import Crypto
+internal import Disk
+
+/// The segment being appended to: its file, its length, and the hash of everything in it so far.
+struct ActiveSegment: ~Copyable {
+  let header: SegmentHeader
+  let file: any DiskFile
+  let salt: UInt32
+  private(set) var count: Int
+  private var digest: SHA256
+
+  /// Takes over a file that holds exactly `bytes` durably.
+  init(_ header: SegmentHeader, file: any DiskFile, bytes: [UInt8]) {
+    self.header = header
+    self.file = file
+    salt = SegmentHeader.salt(bytes)
+    count = bytes.count
+    digest = SHA256()
+    digest.update(bytes)
+  }
+
+  /// Writes at the end; durable after `file.sync()`.
+  mutating func append(_ bytes: [UInt8]) throws(DiskError) {
+    try file.write(bytes, at: count)
+    count += bytes.count
+    digest.update(bytes)
+  }
+
+  /// SHA-256 of the segment as it stands.
+  borrowing func hash() -> Checksum { digest.current() }
+
+  /// A new segment, durable with its name before it is used: temporary name, sync, rename, directory sync. Its blocks are
+  /// reserved, so that a full disk is met here and not inside a batch.
+  static func create(
+    _ header: SegmentHeader, in configuration: JournalConfiguration, disk: any Disk
+  ) throws(DiskError) -> ActiveSegment {
+    let bytes = header.encoded()
+    let file = try install(
+      bytes, at: configuration.segmentPath(header.number), reserving: configuration.segmentBytesMax, disk: disk)
+    try disk.reached(.segmentDirectorySynced)
+    return ActiveSegment(header, file: file, bytes: bytes)
+  }
+
+  /// Puts `bytes` durably under `path`, replacing what is there.
+  static func install(
+    _ bytes: [UInt8], at path: String, reserving room: Int, disk: any Disk
+  ) throws(DiskError) -> any DiskFile {
+    let temporary = path + ".new"
+    let file = try disk.open(temporary, .replace)
+    do throws(DiskError) {
+      try file.allocate(room)
+      try file.write(bytes, at: 0)
+      try file.sync()
+      try disk.reached(.segmentCreated)
+      try disk.rename(temporary, to: path)
+      try disk.syncDirectory(RealDisk.parent(of: path))
+    } catch {
+      file.close()
+      if error.isFull { try disk.unlink(temporary) }
+      throw error
+    }
+    return file
+  }
+}
