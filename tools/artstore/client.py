@@ -7,7 +7,7 @@ import http.client
 import json
 import secrets
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -173,12 +173,19 @@ class Client:
         self._connection = None if response.will_close else connection
         return response
 
-    def upload(self, path: str, document: Document, fields: Mapping[str, str] | None = None) -> Answer:
+    def upload(
+        self,
+        path: str,
+        document: Document,
+        fields: Mapping[str, str] | None = None,
+        sent: Callable[[int], None] | None = None,
+    ) -> Answer:
+        """Posts the document; `sent` hears how many bytes have gone out, if the body is large enough to be streamed."""
         multipart = MultipartBody(document, fields or {})
         headers = {"Content-Type": multipart.content_type, "Content-Length": str(multipart.length)}
         if multipart.length < 1 << 20:
             return self.call("POST", path, headers=headers, body=b"".join(multipart.blocks()))
-        return self.call("POST", path, headers=headers, body=multipart.blocks())
+        return self.call("POST", path, headers=headers, body=_counted(multipart.blocks(), sent))
 
     def download_sha256(self, path: str) -> tuple[int, str, int]:
         """Status, SHA-256 and length of a body that may be large."""
@@ -198,6 +205,15 @@ class Client:
         if self._context:
             return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._context)
         return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+
+
+def _counted(blocks: Iterator[bytes], sent: Callable[[int], None] | None) -> Iterator[bytes]:
+    total = 0
+    for block in blocks:
+        yield block
+        total += len(block)
+        if sent:
+            sent(total)
 
 
 def copy_to_file(response: http.client.HTTPResponse, file: BinaryIO, limit: int | None = None) -> int:
