@@ -1,7 +1,7 @@
-"""make bench: each work on ArtStore and on its peer, rounds interleaved; medians and ratios in build/bench/results.ndjson.
+"""make bench: each work on ArtStore and on its peer, rounds interleaved, into build/bench/results.ndjson.
 
-ONLY=name,… runs a subset, ROUNDS=n (default 5) and DURATION=s (default 3, seconds) bound it. The exit status says whether
-it could be measured, never whether it was fast: the machine is shared and noisy."""
+ONLY=name,… runs a subset; ROUNDS=n (default 5) and DURATION=s (default 3, seconds) bound it. The exit status says
+whether it could be measured, never whether it was fast: the machine is shared and noisy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from credentials import TokenIssuer, make_certificates
-from servers import Appliance, Server, start_appliance, start_nginx
+from artstore import paths
+from servers import ArtStore, Credentials, Nginx, Server
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "bench"
+BUILD = paths.BUILD / "bench"
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = float(os.environ.get("DURATION", "3"))
 
@@ -52,7 +52,7 @@ def run_load(target: Target, arguments: list[str]) -> dict[str, float]:
         "--path",
         target.path,
         "--certs",
-        str(BUILD / "run" / "certs"),
+        str(BUILD / "run" / "credentials"),
         *arguments,
     ]
     if target.token_file:
@@ -144,43 +144,16 @@ def measure(work: Work, ours: Target, peer: Target) -> list[dict[str, object]]:
     ]
 
 
-def build() -> Path:
+def build() -> None:
     print("building the appliance (release) and the load client", flush=True)
+    package = str(paths.PACKAGES["appliance"])
     subprocess.run(
-        [
-            "swift",
-            "build",
-            "-c",
-            "release",
-            "--package-path",
-            str(ROOT / "appliance"),
-            "--product",
-            "artstore-appliance",
-        ],
-        check=True,
+        ["swift", "build", "-c", "release", "--package-path", package, "--product", "artstore-appliance"], check=True
     )
     BUILD.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [
-            "gcc",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-o",
-            str(BUILD / "load"),
-            str(Path(__file__).with_name("load.c")),
-            "-lssl",
-            "-lcrypto",
-        ],
-        check=True,
-    )
-    folder = subprocess.run(
-        ["swift", "build", "-c", "release", "--package-path", str(ROOT / "appliance"), "--show-bin-path"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    return Path(folder) / "artstore-appliance"
+    source = Path(__file__).with_name("load.c")
+    libraries = ["-lssl", "-lcrypto"]
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(BUILD / "load"), str(source), *libraries], check=True)
 
 
 def make_document(path: Path, size: int) -> Path:
@@ -191,43 +164,34 @@ def make_document(path: Path, size: int) -> Path:
 
 
 def print_table(rows: list[dict[str, object]]) -> None:
-    print(
-        f"\n{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; medians of {ROUNDS} interleaved rounds"
-    )
+    print(f"\n{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; medians of {ROUNDS} rounds")
     print(f"{'name':<20}{'metric':<13}{'ours':>12}{'peer':>12}{'ratio':>8}  unit (peer)")
     for row in rows:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
-        print(
-            f"{row['name']:<20}{row['metric']:<13}{row['ours']:>12}{row['peer']:>12}{ratio:>8}  {row['unit']} ({row['peer_name']})"
-        )
+        figures = f"{row['ours']:>12}{row['peer']:>12}{ratio:>8}"
+        print(f"{row['name']:<20}{row['metric']:<13}{figures}  {row['unit']} ({row['peer_name']})")
 
 
-def run(chosen: list[Work], program: Path) -> list[dict[str, object]]:
-    run_folder = BUILD / "run"
-    shutil.rmtree(run_folder, ignore_errors=True)
-    certificates, documents = run_folder / "certs", run_folder / "www"
-    make_certificates(certificates)
-    documents.mkdir()
+def run(chosen: list[Work]) -> list[dict[str, object]]:
+    folder = BUILD / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    documents = folder / "www"
+    documents.mkdir(parents=True)
     sizes = {"1k.bin": 1024, "256m.bin": 256 << 20}
     for name in {work.document for work in chosen}:
         make_document(documents / name, sizes[name])
-    servers: list[Server] = []
+    credentials = Credentials.make(folder / "credentials")
     rows: list[dict[str, object]] = []
-    try:
-        appliance: Appliance = start_appliance(
-            program, run_folder / "appliance", certificates, TokenIssuer(certificates)
-        )
-        servers.append(appliance.server)
-        nginx = start_nginx(run_folder / "nginx", certificates, documents)
-        servers.append(nginx)
-        ids = {name: appliance.upload(documents / name) for name in {work.document for work in chosen}}
+    with ExitStack() as cleaning:
+        cleaning.callback(shutil.rmtree, folder, ignore_errors=True)
+        artstore = ArtStore(folder / "appliance", credentials)
+        cleaning.callback(artstore.appliance.stop)
+        nginx = Nginx(folder / "nginx", credentials, documents)
+        cleaning.callback(nginx.process.stop)
+        ids = {name: artstore.upload(documents / name) for name in {work.document for work in chosen}}
         for work in chosen:
-            ours = Target(appliance.server, f"/api/v1/files/{ids[work.document]}/download", appliance.token_file)
+            ours = Target(artstore, f"/api/v1/files/{ids[work.document]}/download", artstore.token_file)
             rows += measure(work, ours, Target(nginx, f"/{work.document}"))
-    finally:
-        for server in servers:
-            server.stop()
-        shutil.rmtree(run_folder, ignore_errors=True)
     return rows
 
 
@@ -236,12 +200,11 @@ def main() -> int:
     names = [name for name in os.environ.get("ONLY", "").split(",") if name]
     unknown = set(names) - {work.name for work in known}
     if unknown:
-        print(
-            f"no benchmark named {', '.join(sorted(unknown))}; known: {', '.join(w.name for w in known)}",
-            file=sys.stderr,
-        )
+        known_names = ", ".join(work.name for work in known)
+        print(f"no benchmark named {', '.join(sorted(unknown))}; known: {known_names}", file=sys.stderr)
         return 2
-    rows = run([work for work in known if not names or work.name in names], build())
+    build()
+    rows = run([work for work in known if not names or work.name in names])
     with (BUILD / "results.ndjson").open("w") as output:
         output.writelines(json.dumps(row) + "\n" for row in rows)
     print_table(rows)
