@@ -30,7 +30,7 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Store",
-      dependencies: ["Disk", "Journal", "CSQLite"] + kit("Core", "Crypto", "Reactor", "StorageAPI", "Telemetry"),
+      dependencies: ["Disk", "Journal", "CSQLite"] + kit("Core", "Crypto", "HTTP", "Reactor", "StorageAPI", "Telemetry"),
       swiftSettings: strict),
     .target(
       name: "Upkeep", dependencies: ["Disk", "Journal", "Store"] + kit("Core", "Crypto", "Service", "StorageAPI", "Telemetry"),
