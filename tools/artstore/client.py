@@ -164,8 +164,11 @@ class Client:
         try:
             connection.request(method, quote(path, safe="/?&=%:,-._~+"), body=body, headers=all_headers)
             response = connection.getresponse()
-        except (ConnectionError, http.client.HTTPException):
+        except BaseException as error:
+            self._connection = connection
             self.close()
+            if not isinstance(error, ConnectionError | http.client.HTTPException):
+                raise
             # The server may close an idle connection at any moment; what was not a stream can be sent once more.
             if fresh or not (body is None or isinstance(body, bytes)):
                 raise
