@@ -1,2 +1,3 @@
 #pragma once
 // Linux calls that Swift's Glibc module does not show. _GNU_SOURCE is defined in CLinux.c only.
+#include "clinux_signals.h"

@@ -1,0 +1,100 @@
+internal import Synchronization
+
+/// One metric name with all its label values. The number of series is bounded: past it, samples go to the label `other`.
+final class Family: Sendable {
+  enum Kind: Sendable {
+    case counter
+    case gauge
+    case histogram([Double])
+  }
+
+  struct Series {
+    var value = 0.0
+    var count = 0
+    var buckets: [Int] = []
+  }
+
+  static let seriesCountMax = 1000
+
+  let name: String
+  let help: String
+  let kind: Kind
+  let labels: [String]
+  private let reading: (@Sendable () -> Double)?
+  private let series = Mutex<[[String]: Series]>([:])
+
+  init(name: String, help: String, kind: Kind, labels: [String], read: (@Sendable () -> Double)?) {
+    self.name = name
+    self.help = help
+    self.kind = kind
+    self.labels = labels
+    self.reading = read
+    // A series without labels is there from the start, so that "0" and "missing" differ.
+    if labels.isEmpty, read == nil { series.withLock { $0[[]] = Series() } }
+  }
+
+  func update(_ values: [String], _ change: (inout Series) -> Void) {
+    precondition(values.count == labels.count, "\(name) has the labels \(labels)")
+    series.withLock { series in
+      let known = series[values] != nil || series.count < Self.seriesCountMax
+      change(&series[known ? values : values.map { _ in "other" }, default: Series()])
+    }
+  }
+
+  func read(_ values: [String]) -> Series { series.withLock { $0[values] ?? Series() } }
+
+  func render(into text: inout String) {
+    text += "# HELP \(name) \(help.escapedForPrometheus(quotes: false))\n"
+    switch kind {
+    case .counter: text += "# TYPE \(name) counter\n"
+    case .gauge: text += "# TYPE \(name) gauge\n"
+    case .histogram: text += "# TYPE \(name) histogram\n"
+    }
+    if let reading {
+      text += "\(name) \(Self.number(reading()))\n"
+      return
+    }
+    for (values, one) in series.withLock({ $0.sorted { $0.key.lexicographicallyPrecedes($1.key) } }) {
+      guard case .histogram(let bounds) = kind else {
+        text += "\(name)\(labelText(values)) \(Self.number(one.value))\n"
+        continue
+      }
+      var cumulative = 0
+      for (index, bound) in bounds.enumerated() {
+        cumulative += one.buckets.isEmpty ? 0 : one.buckets[index]
+        text += "\(name)_bucket\(labelText(values, extra: ("le", Self.number(bound)))) \(cumulative)\n"
+      }
+      text += "\(name)_bucket\(labelText(values, extra: ("le", "+Inf"))) \(one.count)\n"
+      text += "\(name)_sum\(labelText(values)) \(Self.number(one.value))\n"
+      text += "\(name)_count\(labelText(values)) \(one.count)\n"
+    }
+  }
+
+  private func labelText(_ values: [String], extra: (String, String)? = nil) -> String {
+    var pairs = zip(labels, values).map { "\($0)=\"\($1.escapedForPrometheus(quotes: true))\"" }
+    if let extra { pairs.append("\(extra.0)=\"\(extra.1)\"") }
+    return pairs.isEmpty ? "" : "{\(pairs.joined(separator: ","))}"
+  }
+
+  static func number(_ value: Double) -> String {
+    if value == value.rounded(), abs(value) < 9e15 { return String(Int(value)) }
+    if value.isNaN { return "NaN" }
+    if value.isInfinite { return value > 0 ? "+Inf" : "-Inf" }
+    return String(value)
+  }
+}
+
+extension String {
+  func escapedForPrometheus(quotes: Bool) -> String {
+    var out = ""
+    for character in unicodeScalars {
+      switch character {
+      case "\\": out += "\\\\"
+      case "\n": out += "\\n"
+      case "\"" where quotes: out += "\\\""
+      default: out.unicodeScalars.append(character)
+      }
+    }
+    return out
+  }
+}

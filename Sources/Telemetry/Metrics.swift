@@ -1,0 +1,91 @@
+internal import Synchronization
+
+/// Figures for Prometheus. Families are registered once at start; a family registered twice under one name is a programming
+/// error and stops the program. Label values come from closed sets: never from what clients send.
+public final class MetricsRegistry: Sendable {
+  private let families = Mutex<[String: Family]>([:])
+
+  public init() {}
+
+  /// A figure that only grows. Name it `…_total`.
+  public func counter(_ name: String, help: String, labels: [String] = []) -> Counter {
+    Counter(family: register(name, help: help, kind: .counter, labels: labels))
+  }
+
+  /// A figure that goes up and down.
+  public func gauge(_ name: String, help: String, labels: [String] = []) -> Gauge {
+    Gauge(family: register(name, help: help, kind: .gauge, labels: labels))
+  }
+
+  /// A figure that is read when somebody asks.
+  public func gauge(_ name: String, help: String, read: @escaping @Sendable () -> Double) {
+    _ = register(name, help: help, kind: .gauge, labels: [], read: read)
+  }
+
+  /// Observations in buckets with upper bounds `buckets`, ascending.
+  public func histogram(_ name: String, help: String, buckets: [Double], labels: [String] = []) -> Histogram {
+    precondition(!buckets.isEmpty && zip(buckets, buckets.dropFirst()).allSatisfy(<), "\(name): buckets must ascend")
+    return Histogram(family: register(name, help: help, kind: .histogram(buckets), labels: labels))
+  }
+
+  /// Prometheus text exposition format 0.0.4, families in the order of their names. `only`: an allow-list of names.
+  public func render(only: Set<String>? = nil) -> [UInt8] {
+    let chosen = families.withLock { families in
+      families.filter { only?.contains($0.key) ?? true }.sorted { $0.key < $1.key }
+    }
+    var text = ""
+    for (_, family) in chosen { family.render(into: &text) }
+    return Array(text.utf8)
+  }
+
+  private func register(
+    _ name: String, help: String, kind: Family.Kind, labels: [String], read: (@Sendable () -> Double)? = nil
+  ) -> Family {
+    families.withLock { families in
+      precondition(families[name] == nil, "the metric \(name) is registered twice")
+      let family = Family(name: name, help: help, kind: kind, labels: labels, read: read)
+      families[name] = family
+      return family
+    }
+  }
+}
+
+/// A figure that only grows.
+public struct Counter: Sendable {
+  let family: Family
+
+  /// Adds to the series with these label values, in the order the labels were declared.
+  public func increment(by amount: Double = 1, _ values: String...) {
+    assert(amount >= 0, "counters never go down")
+    family.update(values) { $0.value += amount }
+  }
+
+  public func value(_ values: String...) -> Double { family.read(values).value }
+}
+
+/// A figure that goes up and down.
+public struct Gauge: Sendable {
+  let family: Family
+
+  public func set(_ value: Double, _ values: String...) { family.update(values) { $0.value = value } }
+
+  public func add(_ amount: Double, _ values: String...) { family.update(values) { $0.value += amount } }
+
+  public func value(_ values: String...) -> Double { family.read(values).value }
+}
+
+/// Observations in buckets.
+public struct Histogram: Sendable {
+  let family: Family
+
+  public func observe(_ value: Double, _ values: String...) {
+    guard case .histogram(let bounds) = family.kind else { return }
+    family.update(values) { series in
+      series.value += value
+      series.count += 1
+      let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count
+      if series.buckets.isEmpty { series.buckets = Array(repeating: 0, count: bounds.count + 1) }
+      series.buckets[bucket] += 1
+    }
+  }
+}
