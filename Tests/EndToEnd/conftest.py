@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ def scratch() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="artstore-test-", dir="/var/tmp"))
     directory.chmod(0o711)
     yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    paths.remove_tree(directory)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 import threading
@@ -48,7 +47,7 @@ class MainJob:
             old.unlink()
         self.scratch = Path(tempfile.mkdtemp(prefix="artstore-run-", dir="/var/tmp"))
         self.scratch.chmod(0o711)  # PostgreSQL's own user has to get through
-        cleanup.callback(shutil.rmtree, self.scratch, ignore_errors=True)
+        cleanup.callback(paths.remove_tree, self.scratch)
         self.uploaded: list[Acknowledged] = []
 
     def run(self) -> None:

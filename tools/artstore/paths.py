@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,3 +40,8 @@ def program(side: str, configuration: str) -> Path:
     if override:
         return Path(override)
     return PACKAGES[side] / ".build" / configuration / PROGRAMS[side]
+
+
+def remove_tree(directory: Path) -> None:
+    """Removes a directory of ours; never walks into something mounted below it."""
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(directory)], check=False)
