@@ -1,0 +1,78 @@
+public import Core
+
+/// What the fleet may set on an appliance from afar. A member left out stays as it was; unknown ones are refused, because
+/// a typing error would change the meaning.
+public struct ApplianceSettings: Sendable, Hashable, Codable {
+  /// The name administrators gave the appliance; 1–100 characters.
+  public var displayName: String?
+  /// How far the clock may differ from the control plane's before documents stop expiring; seconds, 1–86,400.
+  public var clockToleranceSeconds: Int?
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case displayName = "display_name"
+    case clockToleranceSeconds = "clock_tolerance_seconds"
+  }
+
+  public static let names = Set(CodingKeys.allCases.map(\.rawValue))
+
+  public init(displayName: String? = nil, clockToleranceSeconds: Int? = nil) {
+    self.displayName = displayName
+    self.clockToleranceSeconds = clockToleranceSeconds
+  }
+
+  /// This, with what `newer` says instead where it says something.
+  public func updated(by newer: ApplianceSettings) -> ApplianceSettings {
+    ApplianceSettings(
+      displayName: newer.displayName ?? displayName,
+      clockToleranceSeconds: newer.clockToleranceSeconds ?? clockToleranceSeconds)
+  }
+}
+
+/// Body of `PUT /time`: the control plane's clock as it sends.
+public struct TimeDelivery: Sendable, Hashable, Codable {
+  public var time: Timestamp
+
+  public init(time: Timestamp) { self.time = time }
+}
+
+/// How the appliance's clock stands; answer to `PUT /time` and a member of `/info`.
+public struct ClockState: Sendable, Hashable, Codable {
+  public var time: Timestamp
+  /// The control plane's clock minus ours at the last delivery; milliseconds.
+  public var offsetMilliseconds: Int64
+  public var trusted: Bool
+
+  enum CodingKeys: String, CodingKey {
+    case time, trusted
+    case offsetMilliseconds = "offset_ms"
+  }
+
+  public init(time: Timestamp, offsetMilliseconds: Int64, trusted: Bool) {
+    self.time = time
+    self.offsetMilliseconds = offsetMilliseconds
+    self.trusted = trusted
+  }
+}
+
+/// Body of `PUT /identity` (empty: send me a CSR) and its answer.
+public struct IdentityRenewal: Sendable, Codable {
+  /// PEM chain for the appliance's key.
+  public var certificate: String?
+
+  public init(certificate: String? = nil) { self.certificate = certificate }
+}
+
+public struct IdentityAnswer: Sendable, Codable {
+  public var csr: String?
+  public var notAfter: Timestamp?
+
+  enum CodingKeys: String, CodingKey {
+    case csr
+    case notAfter = "not_after"
+  }
+
+  public init(csr: String? = nil, notAfter: Timestamp? = nil) {
+    self.csr = csr
+    self.notAfter = notAfter
+  }
+}
