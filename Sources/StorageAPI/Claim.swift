@@ -62,7 +62,8 @@ public struct ClaimInstallation: Sendable, Codable {
   }
 
   public init(
-    certificate: String, clientCA: String, keyBundle: SignedMessage, settings: ApplianceSettings? = nil, adminSPKI: String
+    certificate: String, clientCA: String, keyBundle: SignedMessage, settings: ApplianceSettings? = nil,
+    adminSPKI: String
   ) {
     self.certificate = certificate
     self.clientCA = clientCA

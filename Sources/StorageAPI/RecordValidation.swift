@@ -25,7 +25,8 @@ public enum RecordValidation {
     if name.unicodeScalars.contains(where: isControl) {
       throw refuse(field, "the file name holds a control character; remove it")
     }
-    if name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }) || name == "." || name == ".." {
+    if name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }) || name == "." || name == ".."
+    {
       throw refuse(field, "the file name must be a bare name without directories; send what follows the last / or \\")
     }
   }
@@ -45,7 +46,9 @@ public enum RecordValidation {
       if tag.isEmpty || tag.count > tagCharactersMax {
         throw refuse("tags", "each tag must have 1–\(tagCharactersMax) characters")
       }
-      if tag.unicodeScalars.contains(where: isControl) { throw refuse("tags", "a tag holds a control character; remove it") }
+      if tag.unicodeScalars.contains(where: isControl) {
+        throw refuse("tags", "a tag holds a control character; remove it")
+      }
     }
     if Set(tags).count != tags.count { throw refuse("tags", "a tag stands there twice; send each once") }
   }

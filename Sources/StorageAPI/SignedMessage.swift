@@ -1,4 +1,4 @@
-public import Core
+internal import Core
 public import Crypto
 
 /// A JSON document signed with the fleet's trust key: the signature is over the very bytes that travel, so that no two
@@ -37,7 +37,8 @@ public struct SignedMessage: Sendable, Hashable, Codable {
     return try Self.decode(type, bytes)
   }
 
-  private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws(SignedMessageError) -> Value {
+  private static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws(SignedMessageError) -> Value
+  {
     do { return try JSON.decode(type, from: bytes) } catch { throw .malformed(JSON.explain(error)) }
   }
 }
