@@ -1,0 +1,100 @@
+extension RequestHead {
+  /// Parses one head at the start of `bytes`, strictly (RFC 9112): no obs-fold, no bare CR or LF, no blank before a colon,
+  /// never both `Content-Length` and `Transfer-Encoding`, one `Host`.
+  /// - Returns: the head and how many bytes it took; nil when it is not complete yet.
+  public static func parse(
+    _ bytes: Span<UInt8>, limits: HeadLimits = HeadLimits()
+  ) throws(HTTPParseError) -> (head: RequestHead, consumed: Int)? {
+    var parser = HeadParser(limits: limits)
+    guard let consumed = try parser.parse(bytes) else {
+      if bytes.count >= limits.bytesMax { throw HTTPParseError(.headerFieldsTooLarge, "the head is too long") }
+      return nil
+    }
+    if consumed > limits.bytesMax { throw HTTPParseError(.headerFieldsTooLarge, "the head is too long") }
+    var head = parser.head
+    head.bytes = [UInt8](unsafeUninitializedCapacity: consumed) { buffer, count in
+      bytes.withUnsafeBufferPointer { source in
+        _ = buffer.update(fromContentsOf: source.extracting(..<consumed))
+      }
+      count = consumed
+    }
+    try head.resolveTarget(parser.target)
+    return (head, consumed)
+  }
+
+  /// Fills `rawTarget`, `path` and `query` (RFC 9112 §3.2).
+  private mutating func resolveTarget(_ range: Range<Int>) throws(HTTPParseError) {
+    let target = bytes[range]
+    rawTarget = String(decoding: target, as: UTF8.self)
+    if target.first == UInt8(ascii: "/") { return try resolveOrigin(target) }
+    if method == .options, rawTarget == "*" {
+      path = "*"
+      return
+    }
+    guard let authority = Self.authorityStart(target) else {
+      throw HTTPParseError(.badRequest, "the request target is neither a path nor an http(s) URI")
+    }
+    let origin = target[authority...].firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
+    guard authority < (origin ?? target.endIndex) else { throw HTTPParseError(.badRequest, "the target names no host") }
+    guard let origin else { return }
+    if target[origin] == UInt8(ascii: "?") {
+      query = try Self.parseQuery(target[(origin + 1)...])
+    } else {
+      try resolveOrigin(target[origin...])
+    }
+  }
+
+  private static func authorityStart(_ target: ArraySlice<UInt8>) -> Int? {
+    for scheme in ["http://", "https://"] where target.count > scheme.utf8.count {
+      let prefix = target.prefix(scheme.utf8.count).map { $0 | 0x20 }
+      if prefix.elementsEqual(scheme.utf8.map { $0 | 0x20 }) { return target.startIndex + scheme.utf8.count }
+    }
+    return nil
+  }
+
+  private mutating func resolveOrigin(_ target: ArraySlice<UInt8>) throws(HTTPParseError) {
+    let mark = target.firstIndex(of: UInt8(ascii: "?"))
+    let rawPath = target[..<(mark ?? target.endIndex)]
+    if rawPath.contains(UInt8(ascii: "#")) { throw HTTPParseError(.badRequest, "the target holds a fragment") }
+    if rawPath.contains(UInt8(ascii: "%")) {
+      guard let decoded = PercentEncoding.decode(rawPath), let text = String(validating: decoded, as: UTF8.self) else {
+        throw HTTPParseError(.badRequest, "the path is not percent-encoded UTF-8")
+      }
+      let slashes = rawPath.count { $0 == UInt8(ascii: "/") }
+      guard decoded.count(where: { $0 == UInt8(ascii: "/") }) == slashes else {
+        throw HTTPParseError(.badRequest, "the path holds an encoded slash")
+      }
+      guard decoded.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+        throw HTTPParseError(.badRequest, "the path holds a control character")
+      }
+      try Self.refuseDotSegments(decoded[...])
+      path = text
+    } else {
+      try Self.refuseDotSegments(rawPath)
+      path = String(decoding: rawPath, as: UTF8.self)
+    }
+    if let mark { query = try Self.parseQuery(target[(mark + 1)...]) }
+  }
+
+  private static func parseQuery(_ bytes: ArraySlice<UInt8>) throws(HTTPParseError) -> QueryItems {
+    do { return try QueryItems.parse(bytes: bytes) } catch { throw HTTPParseError(.badRequest, error.message) }
+  }
+
+  /// `.` and `..` between slashes: whoever resolves them differently from us opens a hole, so nobody does.
+  private static func refuseDotSegments(_ path: ArraySlice<UInt8>) throws(HTTPParseError) {
+    var dots = 0
+    var others = 0
+    for byte in path {
+      if byte == UInt8(ascii: "/") {
+        if others == 0, dots == 1 || dots == 2 { throw HTTPParseError(.badRequest, "the path holds a dot segment") }
+        dots = 0
+        others = 0
+      } else if byte == UInt8(ascii: ".") {
+        dots += 1
+      } else {
+        others += 1
+      }
+    }
+    if others == 0, dots == 1 || dots == 2 { throw HTTPParseError(.badRequest, "the path holds a dot segment") }
+  }
+}
