@@ -1,0 +1,53 @@
+internal import HTTP
+internal import Synchronization
+
+/// A request's body, pulled piece by piece: what is not pulled stays in the socket, which is the backpressure.
+public final class RequestBody: Sendable {
+  /// From `Content-Length`; nil when the body comes in chunks.
+  public let declaredLength: Int?
+  private let pull: @Sendable () async throws -> [UInt8]?
+  private let received = Atomic<Int>(0)
+
+  /// `next` gives at most 256 KiB at a time and nil at the end; it throws `APIError`.
+  public init(declaredLength: Int?, next: @escaping @Sendable () async throws -> [UInt8]?) {
+    self.declaredLength = declaredLength
+    self.pull = next
+  }
+
+  /// A body that is in memory.
+  public convenience init(bytes: [UInt8]) {
+    let rest = Mutex<[UInt8]?>(bytes.isEmpty ? nil : bytes)
+    self.init(declaredLength: bytes.count) {
+      rest.withLock { rest in
+        defer { rest = nil }
+        return rest
+      }
+    }
+  }
+
+  /// Bytes handed out so far.
+  public var receivedCount: Int { received.load(ordering: .relaxed) }
+
+  /// The next piece, at most 256 KiB; nil at the end.
+  public func next() async throws -> [UInt8]? {
+    guard let piece = try await pull() else { return nil }
+    received.add(piece.count, ordering: .relaxed)
+    return piece
+  }
+
+  /// The whole body. `FILE_TOO_LARGE` past `limit` bytes, before more than that is held.
+  public func collect(limit: Int) async throws -> [UInt8] {
+    if let declaredLength, declaredLength > limit { throw Self.tooLarge(limit) }
+    var all: [UInt8] = []
+    all.reserveCapacity(declaredLength ?? 0)
+    while let piece = try await next() {
+      guard all.count + piece.count <= limit else { throw Self.tooLarge(limit) }
+      all += piece
+    }
+    return all
+  }
+
+  static func tooLarge(_ limit: Int) -> APIError {
+    APIError(.fileTooLarge, "the body is larger than the \(limit) bytes that are accepted here; send less")
+  }
+}

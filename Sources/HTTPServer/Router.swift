@@ -1,0 +1,111 @@
+public import HTTP
+public import Telemetry
+
+/// One method on one path, who may call it, and what answers. A path is literal segments and `{parameters}`.
+public struct Route: Sendable {
+  public typealias Handler = @Sendable (Request) async throws -> Response
+
+  public let method: HTTPMethod
+  public let path: String
+  public let access: Access
+  /// Bodies declared larger are refused before they are read; `Int.max` for handlers that stream.
+  public let bodyLimit: Int
+  let segments: [Segment]
+  let handler: Handler
+
+  public init(
+    _ method: HTTPMethod, _ path: String, _ access: Access, bodyLimit: Int = 65_536, _ handler: @escaping Handler
+  ) {
+    precondition(path.hasPrefix("/"), "a route's path begins with a slash: \(path)")
+    self.method = method
+    self.path = path
+    self.access = access
+    self.bodyLimit = bodyLimit
+    self.handler = handler
+    segments = Route.split(path).map { part in
+      part.hasPrefix("{") && part.hasSuffix("}")
+        ? .parameter(String(part.dropFirst().dropLast())) : .literal(String(part))
+    }
+  }
+
+  enum Segment: Hashable, Sendable {
+    case literal(String)
+    case parameter(String)
+  }
+
+  static func split(_ path: String) -> [Substring] {
+    path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+  }
+}
+
+/// Finds the route, asks the authorizer, runs the handler, and turns every error into the contract's answer.
+public struct Router: Sendable {
+  public let routes: [Route]
+  private let authorizer: any Authorizer
+  private let logger: Logger
+  private let renderError: @Sendable (APIError, Request) -> Response
+  private let root: RouteTree
+
+  /// Two routes with one method and one path are a programming error. `renderError` replaces the contract's JSON (the
+  /// console answers HTML).
+  public init(
+    _ routes: [Route], authorizer: any Authorizer, logger: Logger = .silent,
+    renderError: (@Sendable (APIError, Request) -> Response)? = nil
+  ) {
+    self.routes = routes
+    self.authorizer = authorizer
+    self.logger = logger
+    self.renderError = renderError ?? { error, request in .failure(error, requestID: request.requestID) }
+    root = RouteTree(routes)
+  }
+
+  public func respond(to request: Request) async -> Response {
+    do {
+      return try await answer(request)
+    } catch let error as APIError {
+      if let cause = error.cause {
+        logger.warning(
+          "request failed",
+          [
+            "request_id": .string(request.requestID), "code": .string(error.code.rawValue), "cause": .string(cause),
+          ])
+      }
+      return renderError(error, request)
+    } catch is CancellationError {
+      return renderError(APIError(.timeout, "the request was cut off before it was finished; send it again"), request)
+    } catch {
+      logger.error(
+        "request failed unexpectedly",
+        ["request_id": .string(request.requestID), "path": .string(request.path), "error": .error(error)])
+      return renderError(APIError(.internalError, "an internal error; quote the request id to the operator"), request)
+    }
+  }
+
+  private func answer(_ original: Request) async throws -> Response {
+    var request = original
+    let matches = root.match(Route.split(request.path))
+    guard !matches.isEmpty else {
+      throw APIError(.notFound, "there is nothing at this path; the API's paths begin with /api/v1")
+    }
+    let wanted = request.method
+    guard
+      let match = matches.first(where: { $0.route.method == wanted })
+        ?? (wanted == .head ? matches.first(where: { $0.route.method == .get }) : nil)
+    else {
+      throw methodNotAllowed(matches)
+    }
+    request.parameters = match.parameters
+    request.principal = try await authorizer.authorize(request, for: match.route.access)
+    if let declared = request.body.declaredLength, declared > match.route.bodyLimit {
+      throw RequestBody.tooLarge(match.route.bodyLimit)
+    }
+    return try await match.route.handler(request)
+  }
+
+  private func methodNotAllowed(_ matches: [RouteTree.Match]) -> APIError {
+    var allowed = Set(matches.map(\.route.method.rawValue))
+    if allowed.contains(HTTPMethod.get.rawValue) { allowed.insert(HTTPMethod.head.rawValue) }
+    let list = allowed.sorted().joined(separator: ", ")
+    return APIError(.methodNotAllowed, "this path answers \(list)", headers: ["Allow": list])
+  }
+}
