@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from artstore import paths
+from artstore import paths, swiftpackage
 from servers import ArtStore, Credentials, Nginx, Server
 
 BUILD = paths.BUILD / "bench"
@@ -146,11 +146,8 @@ def measure(work: Work, ours: Target, peer: Target) -> list[dict[str, object]]:
 
 def build() -> None:
     print("building the appliance (release) and the load client", flush=True)
-    package = str(paths.PACKAGES["appliance"])
-    subprocess.run(
-        ["swift", "build", "-c", "release", "--package-path", package, "--product", "artstore-appliance"], check=True
-    )
     BUILD.mkdir(parents=True, exist_ok=True)
+    swiftpackage.build("appliance", "release", ["--product", "artstore-appliance"], BUILD / "build.log")
     source = Path(__file__).with_name("load.c")
     libraries = ["-lssl", "-lcrypto"]
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(BUILD / "load"), str(source), *libraries], check=True)

@@ -26,7 +26,8 @@ enum Arrows {
     (
       .controlplane,
       [
-        ["Postgres", "HTTPClient"], ["Catalogue"], ["Identity"], ["Fleet"], ["Ingest", "Search"], ["Console"],
+        ["Postgres", "HTTPClient"], ["PostgresTesting"], ["Catalogue"], ["Identity"], ["Fleet"], ["Ingest", "Search"],
+        ["Console"],
         ["artstore-controlplane"],
       ]
     ),
@@ -57,20 +58,23 @@ enum Arrows {
     "CJemalloc": ["artstore-appliance", "artstore-controlplane"],
   ]
 
+  /// Libraries that only tests may use.
+  static let testSupport: Set<String> = ["TestKit", "PostgresTesting"]
+
   /// What comes with the toolchain and may be imported anywhere. `Foundation` is left out on purpose: 40 MB.
   static let system: Set<String> = ["Glibc", "Synchronization", "FoundationEssentials", "Dispatch"]
 
   /// Why `module` must not import `imported`; nil if it may.
   static func objection(to imported: String, from module: String, inTests: Bool) -> String? {
     if system.contains(imported) { return nil }
-    if imported == "Testing" { return inTests || module == "TestKit" ? nil : "Testing is for tests" }
+    if imported == "Testing" { return inTests || testSupport.contains(module) ? nil : "Testing is for tests" }
     if inTests { return testObjection(to: imported, from: module) }
     if let allowed = cModules[imported] {
       return allowed.contains(module) ? nil : "only \(allowed.sorted().joined(separator: ", ")) may import \(imported)"
     }
     guard let from = places[module] else { return "\(module) has no place in Tests/TidyTests/Arrows.swift" }
     guard let to = places[imported] else { return "\(imported) is no module of ours and not allowed" }
-    if imported == "TestKit" { return "TestKit is for tests" }
+    if testSupport.contains(imported), !testSupport.contains(module) { return "\(imported) is for tests" }
     if to.package == from.package {
       return to.rank < from.rank ? nil : "\(imported) does not lie below \(module)"
     }

@@ -62,7 +62,8 @@ enum Rules {
       if file.isTest { continue }
       for construct in needReason where line.code.contains(construct) && !line.hasReason {
         found.append(
-          Violation(path: file.path, line: line.number, reason: "\(construct) without its reason in a comment beside it"))
+          Violation(
+            path: file.path, line: line.number, reason: "\(construct) without its reason in a comment beside it"))
       }
     }
     return found

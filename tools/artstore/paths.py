@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+SWIFT = BUILD / "swift"
 PACKAGES = {"kit": ROOT, "appliance": ROOT / "appliance", "controlplane": ROOT / "controlplane"}
 PROGRAMS = {"appliance": "artstore-appliance", "controlplane": "artstore-controlplane"}
 
@@ -39,7 +40,7 @@ def program(side: str, configuration: str) -> Path:
     override = os.environ.get(f"ARTSTORE_{side.upper()}")
     if override:
         return Path(override)
-    return PACKAGES[side] / ".build" / configuration / PROGRAMS[side]
+    return SWIFT / configuration / PROGRAMS[side]
 
 
 def remove_tree(directory: Path) -> None:

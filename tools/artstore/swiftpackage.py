@@ -25,11 +25,18 @@ class TestOutcome:
     failures: list[str] = field(default_factory=list)
 
 
+def options(package: str, configuration: str) -> list[str]:
+    """All packages build into one folder, so that the kit is compiled once for the three of them. Release programs
+    carry Swift's run-time library, because they are what the tarball ships."""
+    common = ["-c", configuration, "--package-path", str(paths.PACKAGES[package]), "--scratch-path", str(paths.SWIFT)]
+    return [*common, "--static-swift-stdlib"] if configuration == "release" else common
+
+
 def build(
     package: str, configuration: str, arguments: list[str], log: Path, status: Callable[[str], None] | None = None
 ) -> None:
     """Runs `swift build`, telling `status` how far it is. The whole output goes to `log`."""
-    command = ["swift", "build", "-c", configuration, "--package-path", str(paths.PACKAGES[package]), *arguments]
+    command = ["swift", "build", *options(package, configuration), *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
     kept: list[str] = []
     with (
@@ -62,19 +69,17 @@ def run_tests(package: str, results: Path, only: str | None = None) -> TestOutco
     except BuildFailed as problem:
         return TestOutcome(failed=1, failures=[str(problem)])
     report = folder / f"{package}.xml"
-    # Swift Testing writes its own file beside XCTest's.
-    written = report.with_name(f"{package}-swift-testing.xml")
-    written.unlink(missing_ok=True)
-    command = ["swift", "test", "--skip-build", "--package-path", str(paths.PACKAGES[package])]
+    report.unlink(missing_ok=True)
+    command = ["swift", "test", "--skip-build", *options(package, "debug")]
     command += ["--disable-xctest", "--xunit-output", str(report)]
     command += ["--filter", only] if only else []
     log = folder / f"{package}-test.log"
     with log.open("w") as output:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if not written.exists():
+    if not report.exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
         return TestOutcome(failed=1, failures=[f"the tests of {package} did not finish ({done.returncode}):\n{tail}"])
-    outcome = read_xunit(written)
+    outcome = read_xunit(report)
     if done.returncode != 0 and outcome.failed == 0:
         outcome.failed = 1
         outcome.failures.append(f"the tests of {package} ended with status {done.returncode}; see {log}")
