@@ -11,3 +11,4 @@
 #include <openssl/x509v3.h>
 
 #include "certificates.h"
+#include "tls.h"

@@ -1,0 +1,117 @@
+#pragma once
+// TLS for Swift: wrapped macros, and the BIO that gathers records. Everything static inline: two modules include this header.
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static inline int artstore_ctx_min_version(SSL_CTX *ctx, int version) {
+  return (int)SSL_CTX_set_min_proto_version(ctx, version);
+}
+static inline void artstore_ctx_server_modes(SSL_CTX *ctx) {
+  // Partial writes from a buffer that may have moved: the server refills its scratch after every wait.
+  SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);  // tickets are stateless
+}
+static inline void artstore_ctx_read_ahead(SSL_CTX *ctx, int bytes) {
+  SSL_CTX_set_read_ahead(ctx, 1);
+  SSL_CTX_set_default_read_buffer_len(ctx, (size_t)bytes);
+}
+static inline int artstore_ctx_ticket_keys(SSL_CTX *ctx, const unsigned char *keys, int count) {
+  return (int)SSL_CTX_set_tlsext_ticket_keys(ctx, (void *)keys, count);
+}
+static inline int artstore_ctx_add_chain(SSL_CTX *ctx, X509 *certificate) {
+  return (int)SSL_CTX_add1_chain_cert(ctx, certificate);
+}
+static inline int artstore_ctx_groups(SSL_CTX *ctx, const char *groups) {
+  return (int)SSL_CTX_set1_groups_list(ctx, groups);
+}
+
+// The output of one connection: TLS records are gathered here and leave in one send(). Owned by the connection; freed while
+// nothing waits in it, so that an idle connection holds none.
+typedef struct {
+  int fd;
+  int capacity, length, offset;
+  unsigned char *buffer;
+} artstore_gather;
+
+// 1: all sent; 0: the socket is full; -1: the connection is broken (errno).
+static inline int artstore_gather_flush(artstore_gather *gather) {
+  while (gather->offset < gather->length) {
+    size_t rest = (size_t)(gather->length - gather->offset);
+    ssize_t sent = send(gather->fd, gather->buffer + gather->offset, rest, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+    }
+    gather->offset += (int)sent;
+  }
+  gather->offset = gather->length = 0;
+  return 1;
+}
+
+static inline void artstore_gather_release(artstore_gather *gather) {
+  if (gather->length > 0) return;
+  free(gather->buffer);
+  gather->buffer = NULL;
+}
+
+static int artstore_gather_write(BIO *bio, const char *bytes, int count) {
+  artstore_gather *gather = (artstore_gather *)BIO_get_data(bio);
+  BIO_clear_retry_flags(bio);
+  if (!gather->buffer) {
+    gather->buffer = (unsigned char *)malloc((size_t)gather->capacity);
+    if (!gather->buffer) return -1;
+    gather->length = gather->offset = 0;
+  }
+  if (gather->length + count > gather->capacity) {
+    int flushed = artstore_gather_flush(gather);
+    if (flushed < 0) return -1;
+    if (flushed == 0 || count > gather->capacity) {
+      BIO_set_retry_write(bio);
+      return -1;
+    }
+  }
+  memcpy(gather->buffer + gather->length, bytes, (size_t)count);
+  gather->length += count;
+  return count;
+}
+
+static int artstore_gather_read(BIO *bio, char *bytes, int count) {
+  artstore_gather *gather = (artstore_gather *)BIO_get_data(bio);
+  BIO_clear_retry_flags(bio);
+  ssize_t got;
+  do got = recv(gather->fd, bytes, (size_t)count, 0); while (got < 0 && errno == EINTR);
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_read(bio);
+  return (int)got;
+}
+
+static long artstore_gather_control(BIO *bio, int command, long number, void *pointer) {
+  (void)bio, (void)number, (void)pointer;
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+// One for each context, shared by its connections; NULL when memory is out. The index is fixed: OpenSSL hands out 127 in a
+// process's life, fewer than there may be reloads.
+static inline BIO_METHOD *artstore_gather_method(void) {
+  BIO_METHOD *method = BIO_meth_new(200 | BIO_TYPE_SOURCE_SINK, "artstore gather");
+  if (!method) return NULL;
+  BIO_meth_set_write(method, artstore_gather_write);
+  BIO_meth_set_read(method, artstore_gather_read);
+  BIO_meth_set_ctrl(method, artstore_gather_control);
+  return method;
+}
+
+// 1 when the connection's BIO is in place.
+static inline int artstore_gather_attach(SSL *ssl, BIO_METHOD *method, artstore_gather *gather) {
+  BIO *bio = BIO_new(method);
+  if (!bio) return 0;
+  BIO_set_data(bio, gather);
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl, bio, bio);
+  return 1;
+}
+
+static inline void artstore_free(void *memory) { OPENSSL_free(memory); }

@@ -1,0 +1,115 @@
+internal import COpenSSL
+
+/// One loop's OpenSSL context. Used on that loop's thread only; `TLSConnection` keeps it alive.
+final class TLSLoopContext {
+  let generationNumber: Int
+  let context: OpaquePointer
+  let gatherMethod: OpaquePointer
+  private let library: OpaquePointer
+
+  /// Read in one go: a full record (16 KiB) with its head and some of the next.
+  private static let readAheadBytes: CInt = 20_480
+
+  init(_ generation: TLSServerContext.Generation) throws(TLSError) {
+    generationNumber = generation.number
+    guard let library = OSSL_LIB_CTX_new() else { throw TLSError(openSSL: "making a TLS context") }
+    guard let context = SSL_CTX_new_ex(library, nil, TLS_server_method()) else {
+      OSSL_LIB_CTX_free(library)
+      throw TLSError(openSSL: "making a TLS context")
+    }
+    guard let method = artstore_gather_method() else {
+      SSL_CTX_free(context)
+      OSSL_LIB_CTX_free(library)
+      throw TLSError(openSSL: "making a TLS context")
+    }
+    self.library = library
+    self.context = context
+    gatherMethod = method
+    try configure(generation)
+  }
+
+  deinit {
+    SSL_CTX_free(context)
+    BIO_meth_free(gatherMethod)
+    OSSL_LIB_CTX_free(library)
+  }
+
+  private func configure(_ generation: TLSServerContext.Generation) throws(TLSError) {
+    let configuration = generation.configuration
+    guard artstore_ctx_min_version(context, TLS1_3_VERSION) == 1,
+      SSL_CTX_set_ciphersuites(
+        context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1,
+      artstore_ctx_groups(context, "X25519:P-256:P-384") == 1
+    else { throw TLSError(openSSL: "choosing TLS 1.3") }
+    artstore_ctx_server_modes(context)
+    artstore_ctx_read_ahead(context, Self.readAheadBytes)
+    // One ticket: clients here keep connections; a second one costs a signature's worth of work for nothing.
+    SSL_CTX_set_num_tickets(context, 1)
+    guard artstore_ctx_ticket_keys(context, generation.ticketKeys, CInt(generation.ticketKeys.count)) == 1,
+      SSL_CTX_set_session_id_context(context, "artstore", 8) == 1
+    else { throw TLSError(openSSL: "setting session tickets") }
+    try useCertificate(configuration)
+    try askForClientCertificate(configuration)
+  }
+
+  private func useCertificate(_ configuration: TLSServerConfiguration) throws(TLSError) {
+    let chain = try Self.certificates(configuration.certificateChain, "the server's certificate")
+    defer { chain.forEach(X509_free) }
+    guard let leaf = chain.first, SSL_CTX_use_certificate(context, leaf) == 1 else {
+      throw TLSError(openSSL: "using the server's certificate")
+    }
+    for issuer in chain.dropFirst() {
+      guard artstore_ctx_add_chain(context, issuer) == 1 else { throw TLSError(openSSL: "adding an issuer") }
+    }
+    let key = Self.reading(configuration.privateKey) { bio in
+      PEM_read_bio_PrivateKey_ex(bio, nil, { _, _, _, _ in -1 }, nil, library, nil)
+    }
+    guard let key else { throw TLSError(openSSL: "reading the server's private key (PEM, not encrypted)") }
+    defer { EVP_PKEY_free(key) }
+    guard SSL_CTX_use_PrivateKey(context, key) == 1, SSL_CTX_check_private_key(context) == 1 else {
+      throw TLSError(openSSL: "matching the private key with the certificate")
+    }
+  }
+
+  private func askForClientCertificate(_ configuration: TLSServerConfiguration) throws(TLSError) {
+    guard configuration.clientCertificate != .none else {
+      SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nil)
+      return
+    }
+    guard let pem = configuration.clientAuthorities else {
+      throw TLSError("asking for client certificates", reason: "no authority is configured to verify them")
+    }
+    let authorities = try Self.certificates(pem, "the client authorities")
+    defer { authorities.forEach(X509_free) }
+    guard let store = SSL_CTX_get_cert_store(context) else { throw TLSError(openSSL: "opening the trust store") }
+    for authority in authorities {
+      guard X509_STORE_add_cert(store, authority) == 1, SSL_CTX_add_client_CA(context, authority) == 1 else {
+        throw TLSError(openSSL: "trusting a client authority")
+      }
+    }
+    let must = configuration.clientCertificate == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | must, nil)
+    SSL_CTX_set_verify_depth(context, 3)
+  }
+
+  /// Every certificate of a PEM text; at least one. The caller frees them.
+  private static func certificates(_ pem: String, _ what: String) throws(TLSError) -> [OpaquePointer] {
+    let found = reading(pem) { bio -> [OpaquePointer]? in
+      var all: [OpaquePointer] = []
+      while let one = PEM_read_bio_X509(bio, nil, nil, nil) { all.append(one) }
+      return all
+    }
+    ERR_clear_error()  // the end of the text looks like an error to OpenSSL
+    guard let found, !found.isEmpty else {
+      throw TLSError("reading \(what)", reason: "there is no certificate in the PEM text")
+    }
+    return found
+  }
+
+  private static func reading<R>(_ text: String, _ read: (OpaquePointer) -> R?) -> R? {
+    let bytes = Array(text.utf8)
+    guard let bio = BIO_new_mem_buf(bytes, CInt(bytes.count)) else { return nil }
+    defer { BIO_free(bio) }
+    return read(bio)
+  }
+}

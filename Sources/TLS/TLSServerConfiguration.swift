@@ -1,0 +1,43 @@
+/// What a TLS listener shows and asks for.
+public struct TLSServerConfiguration: Sendable {
+  /// Whether a client must show a certificate.
+  public enum ClientCertificate: Sendable, Hashable {
+    /// Not asked for.
+    case none
+    /// Asked for and verified when given; the handshake goes on without one.
+    case optional
+    /// Without a verified one the handshake fails.
+    case required
+  }
+
+  /// PEM: the server's certificate first, then its issuers.
+  public var certificateChain: String
+  /// PEM, not encrypted.
+  public var privateKey: String
+  /// PEM: the authorities whose client certificates are accepted; needed unless `clientCertificate` is `none`.
+  public var clientAuthorities: String?
+  public var clientCertificate: ClientCertificate
+
+  public init(
+    certificateChain: String, privateKey: String, clientAuthorities: String? = nil,
+    clientCertificate: ClientCertificate = .none
+  ) {
+    self.certificateChain = certificateChain
+    self.privateKey = privateKey
+    self.clientAuthorities = clientAuthorities
+    self.clientCertificate = clientCertificate
+  }
+}
+
+/// A TLS set-up or connection that failed: what was attempted and OpenSSL's reason. Never holds key material.
+public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
+  public let operation: String
+  public let reason: String
+
+  public init(_ operation: String, reason: String) {
+    self.operation = operation
+    self.reason = reason
+  }
+
+  public var description: String { "\(operation): \(reason)" }
+}
