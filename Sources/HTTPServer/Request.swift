@@ -64,7 +64,7 @@ extension Request {
   public static func make(
     _ method: HTTPMethod, _ target: String, headers: HeaderFields = [:], body: [UInt8] = [],
     peer: PeerIdentity? = nil, peerSPKI: Checksum? = nil,
-    remote: SocketAddress = SocketAddress(host: "127.0.0.1", port: 0),
+    remote: SocketAddress = .loopback(port: 0),
     random: some RandomSource = SystemRandom(), exporter: (@Sendable (String, Int) -> [UInt8]?)? = nil
   ) throws(APIError) -> Request {
     let head = try RequestHead(method, target, headers: headers, contentLength: body.isEmpty ? nil : body.count)

@@ -1,0 +1,168 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// One thread that waits on epoll and runs the tasks that prefer it. A task given to a loop (`executorPreference`) stays on
+/// its thread, and so do its child tasks.
+///
+/// Sockets are watched through `Channel` (registered once, edge-triggered); descriptors of other libraries through
+/// `IO.wait` (one-shot). Everything a loop owns is touched on its thread only; other threads hand over through `remote`.
+public final class EventLoop: TaskExecutor, @unchecked Sendable {  // state is confined to the loop's thread; `remote` is locked
+  /// What other threads hand over.
+  private struct Remote {
+    var jobs: [UnownedJob] = []
+    var actions: [@Sendable (EventLoop) -> Void] = []
+    var isStopping = false
+
+    var isEmpty: Bool { jobs.isEmpty && actions.isEmpty && !isStopping }
+  }
+
+  /// A small number, unique in its group: picks per-loop state.
+  public let index: Int
+  /// Bytes of `scratch`.
+  public static let scratchCount = 262_144
+
+  let epoll: CInt
+  private let wakeup: CInt
+  private let remote = Mutex(Remote())
+  private var local: [UnownedJob] = []
+  private var batch: [UnownedJob] = []
+  private var actions: [@Sendable (EventLoop) -> Void] = []
+  private var isStopping = false
+  private var scratchMemory: UnsafeMutableRawBufferPointer?
+  var watchers = WatcherTable()
+  var timers = Timers()
+  var descriptorWaits: [CInt: DescriptorWaits] = [:]
+  var sendBuffers = SendBufferPool()
+
+  /// The time this turn of the loop began. Only on the loop's own thread.
+  public private(set) var now: Deadline
+
+  /// The loop whose thread this is; nil elsewhere.
+  public static var current: EventLoop? {
+    clinux_current_loop().map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// Memory for whoever runs on the loop between two awaits: its content is anyone's after the next await. Only on the
+  /// loop's own thread.
+  public var scratch: UnsafeMutableRawBufferPointer {
+    assert(isCurrent, "scratch belongs to the loop's thread")
+    if let scratchMemory { return scratchMemory }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.scratchCount, alignment: 4096)
+    scratchMemory = memory
+    return memory
+  }
+
+  init(index: Int) throws(ReactorError) {
+    self.index = index
+    now = Deadline(nanoseconds: clinux_monotonic_nanoseconds())
+    epoll = clinux_epoll_create()
+    guard epoll >= 0 else { throw .system(call: "epoll_create1", errno: clinux_errno()) }
+    wakeup = clinux_eventfd_create()
+    guard wakeup >= 0 else {
+      let reason = clinux_errno()
+      close(epoll)
+      throw .system(call: "eventfd", errno: reason)
+    }
+    guard clinux_epoll_control(epoll, EPOLL_CTL_ADD, wakeup, EPOLLIN.rawValue, WatcherTable.wakeupToken) == 0 else {
+      let reason = clinux_errno()
+      close(epoll)
+      close(wakeup)
+      throw .system(call: "epoll_ctl", errno: reason)
+    }
+  }
+
+  deinit {
+    close(epoll)
+    close(wakeup)
+    scratchMemory?.deallocate()
+  }
+
+  @inline(__always)
+  var isCurrent: Bool { clinux_current_loop() == Unmanaged.passUnretained(self).toOpaque() }
+
+  public func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    if isCurrent {
+      local.append(job)
+    } else {
+      hand { $0.jobs.append(job) }
+    }
+  }
+
+  /// Runs `action` on the loop's thread: at once when called there, else at its next turn.
+  func perform(_ action: @escaping @Sendable (EventLoop) -> Void) {
+    if isCurrent { action(self) } else { hand { $0.actions.append(action) } }
+  }
+
+  func stop() { hand { $0.isStopping = true } }
+
+  private func hand(_ change: (inout sending Remote) -> Void) {
+    let wasEmpty = remote.withLock { remote in
+      let wasEmpty = remote.isEmpty
+      change(&remote)
+      return wasEmpty
+    }
+    if wasEmpty { clinux_eventfd_raise(wakeup) }
+  }
+
+  /// The thread's whole life.
+  func run() {
+    clinux_set_current_loop(Unmanaged.passUnretained(self).toOpaque())
+    clinux_name_thread("loop-\(index)")
+    let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 512)
+    defer { events.deallocate() }
+    while !isStopping {
+      runJobs()
+      let count = epoll_wait(epoll, events, 512, waitMilliseconds())
+      now = Deadline(nanoseconds: clinux_monotonic_nanoseconds())
+      for index in 0..<max(0, Int(count)) {
+        let token = clinux_event_token(events + index)
+        if token == WatcherTable.wakeupToken {
+          takeRemote()
+        } else {
+          watchers[token]?.ready(clinux_event_bits(events + index), on: self)
+        }
+      }
+      fireTimers()
+    }
+    clinux_set_current_loop(nil)
+  }
+
+  /// One batch: what the jobs enqueue waits until sockets have been looked at, so that nobody starves.
+  private func runJobs() {
+    guard !local.isEmpty else { return }
+    swap(&local, &batch)
+    let executor = asUnownedTaskExecutor()
+    for job in batch { job.runSynchronously(on: executor) }
+    batch.removeAll(keepingCapacity: true)
+  }
+
+  private func waitMilliseconds() -> CInt {
+    if !local.isEmpty { return 0 }
+    guard let due = timers.earliest, due != .never else { return -1 }
+    let left = due.nanoseconds - clinux_monotonic_nanoseconds()
+    return left <= 0 ? 0 : CInt(min((left + 999_999) / 1_000_000, 3_600_000))
+  }
+
+  private func takeRemote() {
+    clinux_eventfd_clear(wakeup)
+    let taken = remote.withLock { remote in
+      let taken = remote
+      remote = Remote()
+      return taken
+    }
+    local.append(contentsOf: taken.jobs)
+    if taken.isStopping { isStopping = true }
+    for action in taken.actions { action(self) }
+  }
+
+  private func fireTimers() {
+    while let handle = timers.takeDue(now: now) {
+      if let again = handle.target?.timerFired(now: now), handle.target != nil {
+        // A target that wants the past again gets the next turn, not this one: the loop must get on.
+        timers.put(handle, due: max(again, now + .milliseconds(1)))
+      }
+    }
+  }
+}

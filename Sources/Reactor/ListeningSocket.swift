@@ -1,0 +1,50 @@
+internal import CLinux
+internal import Glibc
+
+/// A bound, listening socket that is not watched yet. Several may share one address (SO_REUSEPORT): one for each loop.
+public struct ListeningSocket: Sendable {
+  public let descriptor: CInt
+  /// With the real port when 0 was asked for.
+  public let address: SocketAddress
+
+  public init(_ address: SocketAddress, backlog: Int = 4096) throws(ReactorError) {
+    var bound = sockaddr_storage()
+    let descriptor = address.withStorage { storage, length in
+      let descriptor = clinux_listen(&storage, &length, CInt(backlog))
+      bound = storage
+      return descriptor
+    }
+    guard let descriptor, descriptor >= 0 else { throw .system(call: "listen on \(address)", errno: clinux_errno()) }
+    self.descriptor = descriptor
+    self.address = SocketAddress(bound)
+  }
+
+  /// For a socket that no channel took over.
+  public func close() { Glibc.close(descriptor) }
+}
+
+extension Channel {
+  /// What `accept` found.
+  public enum Accepted: Sendable {
+    case connection(descriptor: CInt, remote: SocketAddress)
+    /// Nobody waits: wait until readable.
+    case none
+    /// No descriptors or memory: let some connections end first.
+    case exhausted(ReactorError)
+  }
+
+  /// Takes one connection from a listening socket.
+  public func accept() -> Accepted {
+    var storage = sockaddr_storage()
+    var length = socklen_t(0)
+    while true {
+      let connection = clinux_accept(descriptor, &storage, &length)
+      if connection >= 0 { return .connection(descriptor: connection, remote: SocketAddress(storage)) }
+      switch clinux_errno() {
+      case EAGAIN: return .none
+      case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH: continue
+      case let reason: return .exhausted(.system(call: "accept4", errno: reason))
+      }
+    }
+  }
+}
