@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI files is tried without a token, with a wrong scope, with the right one, as each role."""
+"""Every operation of the OpenAPI files is tried without a token, with a wrong scope, and as each role."""
 
 from __future__ import annotations
 
