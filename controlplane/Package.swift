@@ -21,7 +21,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies + server + kit("TestKit"),
+    name: "\(name)Tests", dependencies: [.init(stringLiteral: name), "PostgresTesting"] + dependencies + server + kit("TestKit"),
     swiftSettings: strict)
 }
 
@@ -36,6 +36,7 @@ let package = Package(
     .systemLibrary(name: "CMagic", pkgConfig: "libmagic", providers: [.apt(["libmagic-dev"])]),
     .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
     module("Postgres", ["CPostgres"]),
+    .target(name: "PostgresTesting", swiftSettings: strict),
     module("HTTPClient", ["CCurl"]),
     module("Catalogue", ["Postgres", "HTTPClient"]),
     module("Identity", ["Catalogue", "Postgres", "CArgon2"]),

@@ -1,0 +1,116 @@
+public import Core
+internal import Postgres
+public import StorageAPI
+
+/// How an appliance is doing.
+public enum StorageElementStatus: String, Sendable, Hashable, Codable, CaseIterable {
+  case online, offline, degraded, maintenance
+}
+
+/// A storage element as the registry knows it. `json` is the contract's object.
+public struct StorageElement: Sendable {
+  public var id: FileID
+  public var name: String
+  /// Base URL of its API listener, `https://host:port`.
+  public var url: String
+  public var storageID: String
+  public var mode: ApplianceMode
+  public var status: StorageElementStatus
+  public var version: String
+  /// Fill order: lower first.
+  public var priority: Int
+  public var capacityBytes: Int
+  public var usedBytes: Int
+  public var availableBytes: Int
+  /// SHA-256 of its public key (SPKI), pinned at the claim.
+  public var spki: Checksum
+  public var epoch: Int64
+  public var lastLSN: Int64
+  public var chainHead: String?
+  /// Where the change feed stands; nil: a full sync is needed.
+  public var syncCursor: String?
+  public var fullSyncNeeded: Bool
+  /// After a regression or a sweep that would mark too much: sweeps only report until the loss is accepted.
+  public var lossHold: Bool
+  public var clockOffsetMilliseconds: Int64?
+  public var certificateExpiresAt: Timestamp?
+  public var bundleVersion: Int64
+  public var lastContactAt: Timestamp?
+  public var lastError: String?
+  public var lastSyncAt: Timestamp?
+  public var lastFileSyncAt: Timestamp?
+  public var provenEqualAt: Timestamp?
+  public var createdAt: Timestamp
+  public var updatedAt: Timestamp
+
+  static let columns: Query = """
+    id, name, url, storage_id, mode, status, version, priority, capacity_bytes, used_bytes, available_bytes, spki,
+    epoch, last_lsn, chain_head, sync_cursor, full_sync_needed, loss_hold, clock_offset_ms, certificate_expires_at,
+    bundle_version, last_contact_at, last_error, last_sync_at, last_file_sync_at, proven_equal_at, created_at,
+    updated_at
+    """
+
+  init(row: Row) throws(PostgresError) {
+    guard let mode = ApplianceMode(rawValue: try row.decode("mode")),
+      let status = StorageElementStatus(rawValue: try row.decode("status"))
+    else { throw PostgresError(.decoding, "a storage element with an unknown mode or status") }
+    self.mode = mode
+    self.status = status
+    id = try row.decode("id")
+    name = try row.decode("name")
+    url = try row.decode("url")
+    storageID = try row.decode("storage_id")
+    version = try row.decode("version")
+    priority = try row.decode("priority")
+    capacityBytes = try row.decode("capacity_bytes")
+    usedBytes = try row.decode("used_bytes")
+    availableBytes = try row.decode("available_bytes")
+    spki = try row.decode("spki")
+    epoch = try row.decode("epoch")
+    lastLSN = try row.decode("last_lsn")
+    chainHead = try row.decode("chain_head")
+    syncCursor = try row.decode("sync_cursor")
+    fullSyncNeeded = try row.decode("full_sync_needed")
+    lossHold = try row.decode("loss_hold")
+    clockOffsetMilliseconds = try row.decode("clock_offset_ms")
+    certificateExpiresAt = try row.decode("certificate_expires_at")
+    bundleVersion = try row.decode("bundle_version")
+    lastContactAt = try row.decode("last_contact_at")
+    lastError = try row.decode("last_error")
+    lastSyncAt = try row.decode("last_sync_at")
+    lastFileSyncAt = try row.decode("last_file_sync_at")
+    provenEqualAt = try row.decode("proven_equal_at")
+    createdAt = try row.decode("created_at")
+    updatedAt = try row.decode("updated_at")
+  }
+}
+
+extension JSONWriter {
+  /// The contract's storage element.
+  public mutating func value(_ element: StorageElement) {
+    object { json in
+      json.member("id", element.id.description)
+      json.member("name", element.name)
+      json.member("url", element.url)
+      json.member("storage_id", element.storageID)
+      json.member("mode", element.mode.rawValue)
+      json.member("status", element.status.rawValue)
+      json.member("version", element.version)
+      json.member("capacity_bytes", element.capacityBytes)
+      json.member("used_bytes", element.usedBytes)
+      json.member("available_bytes", element.availableBytes)
+      json.member("priority", element.priority)
+      json.member("last_sync_at", element.lastSyncAt)
+      json.member("last_file_sync_at", element.lastFileSyncAt)
+      json.member("proven_equal_at", element.provenEqualAt)
+      json.key("clock_offset_ms")
+      if let offset = element.clockOffsetMilliseconds { json.integer(offset) } else { json.null() }
+      json.member("certificate_expires_at", element.certificateExpiresAt)
+      json.member("loss_hold", element.lossHold)
+      json.key("last_error")
+      if let error = element.lastError { json.string(error) } else { json.null() }
+      json.member("created_at", element.createdAt)
+      json.member("updated_at", element.updatedAt)
+    }
+  }
+}
