@@ -1,0 +1,69 @@
+internal import Core
+public import Crypto
+public import HTTP
+public import JWT
+
+/// Bearer tokens (RFC 6750) and certificate roles. What most servers need; the console has its own for sessions.
+public struct BearerAuthorizer: Authorizer {
+  private let verifier: TokenVerifier
+  private let requiredPeerRoles: Set<PeerRole>?
+  private let isRevoked: @Sendable (TokenClaims) -> Bool
+
+  /// `requiredPeerRoles`: token or not, the peer's certificate must have one of them; nil where the listener has no
+  /// client certificates. `isRevoked` is asked on every use of a token and must be quick.
+  public init(
+    verifier: TokenVerifier, requiredPeerRoles: Set<PeerRole>? = nil,
+    isRevoked: @escaping @Sendable (TokenClaims) -> Bool = { _ in false }
+  ) {
+    self.verifier = verifier
+    self.requiredPeerRoles = requiredPeerRoles
+    self.isRevoked = isRevoked
+  }
+
+  public func authorize(_ request: Request, for access: Access) async throws(APIError) -> Principal {
+    switch access {
+    case .open, .proof:
+      return Principal(subject: request.peer?.uri ?? "", peer: request.peer)
+    case .certificate(let roles):
+      return try peer(request, among: roles)
+    case .anyToken:
+      return try bearer(request)
+    case .scope(let scope):
+      let principal = try bearer(request)
+      guard principal.may(scope) else {
+        throw APIError(.forbidden, "this needs the scope \(scope.rawValue), which the token does not have")
+      }
+      return principal
+    case .session:
+      throw APIError(.forbidden, "this is for the web console's sessions, not for tokens")
+    }
+  }
+
+  private func peer(_ request: Request, among roles: Set<PeerRole>) throws(APIError) -> Principal {
+    guard let peer = request.peer else {
+      throw APIError(.unauthorized, "this needs a client certificate of the fleet")
+    }
+    guard roles.contains(peer.role) else {
+      let names = roles.map(\.rawValue).sorted().joined(separator: ", ")
+      throw APIError(.forbidden, "this needs a client certificate with one of the roles \(names)")
+    }
+    return Principal(subject: peer.uri, peer: peer)
+  }
+
+  private func bearer(_ request: Request) throws(APIError) -> Principal {
+    if let requiredPeerRoles { _ = try peer(request, among: requiredPeerRoles) }
+    guard let field = request.head.header("authorization") else { throw .unauthorized("there is no token") }
+    guard let space = field.firstIndex(of: " "), field[..<space].equalsIgnoringASCIICase("Bearer") else {
+      throw .unauthorized("the Authorization field is not a Bearer token")
+    }
+    let claims: TokenClaims
+    do {
+      claims = try verifier.verify(String(field[field.index(after: space)...].drop { $0 == " " }))
+    } catch {
+      throw .unauthorized(error.description)
+    }
+    if isRevoked(claims) { throw .unauthorized("the token was revoked") }
+    return Principal(
+      subject: claims.subject, scopes: claims.scopes, role: claims.role, actsFor: claims.actsFor, peer: request.peer)
+  }
+}
