@@ -33,7 +33,7 @@ def scratch() -> Iterator[Path]:
 def programs() -> str:
     """Both programs, built (which `make test` has already done for the packages' own tests); their configuration."""
     for side in ("appliance", "controlplane"):
-        if f"ARTSTORE_{side.upper()}" not in os.environ:
+        if not paths.given_program(side):
             log = paths.BUILD / "test" / f"end-to-end-{side}-build.log"
             swiftpackage.build(side, CONFIGURATION, ["--product", paths.PROGRAMS[side]], log)
     return CONFIGURATION

@@ -66,6 +66,8 @@ class MainJob:
 
     def build(self) -> None:
         for side in ("appliance", "controlplane"):
+            if paths.given_program(side):
+                continue
             with self.report.step(f"build {paths.PROGRAMS[side]} (release)") as step:
 
                 def status(text: str, step: progress.Step = step) -> None:

@@ -35,12 +35,16 @@ def tool(name: str) -> str:
     return found
 
 
-def program(side: str, configuration: str) -> Path:
-    """The built program of `appliance` or `controlplane`; ARTSTORE_<SIDE> in the environment names another one."""
+def given_program(side: str) -> Path | None:
+    """ARTSTORE_APPLIANCE or ARTSTORE_CONTROLPLANE in the environment names a program that needs no building."""
     override = os.environ.get(f"ARTSTORE_{side.upper()}")
-    if override:
-        return Path(override)
-    return SWIFT / configuration / PROGRAMS[side]
+    return Path(override) if override else None
+
+
+def program(side: str, configuration: str) -> Path:
+    """The program of `appliance` or `controlplane`: the given one, or where the build leaves it."""
+    given = given_program(side)
+    return given if given else SWIFT / configuration / PROGRAMS[side]
 
 
 def remove_tree(directory: Path) -> None:
