@@ -37,7 +37,9 @@ final class DescriptorWaiter: TimerTarget, @unchecked Sendable {  // `state` is 
     guard case .fresh = state else { return continuation.resume(returning: .cancelled) }
     state = .waiting(continuation, loop.timers.add(self, due: deadline))
     guard fd >= 0 else { return }
-    let errno = loop.descriptorWaits[fd, default: DescriptorWaits(fd: fd)].add(self, on: loop)
+    let waits = loop.descriptorWaits[fd] ?? DescriptorWaits(fd: fd)
+    loop.descriptorWaits[fd] = waits
+    let errno = waits.add(self, on: loop)
     if errno != 0 { finish(.system(call: "epoll_ctl", errno: errno)) }
   }
 
