@@ -1,5 +1,6 @@
 internal import CPostgres
 internal import Core
+internal import Glibc
 internal import Reactor
 
 extension PostgresConnection {
@@ -54,7 +55,16 @@ extension PostgresConnection {
   func isAliveWhileIdle() -> Bool {
     guard !isBroken, PQstatus(pointer) == CONNECTION_OK, transactionDepth == 0 else { return false }
     guard PQtransactionStatus(pointer) == PQTRANS_IDLE else { return false }
-    return PQconsumeInput(pointer) == 1 && PQstatus(pointer) == CONNECTION_OK && PQisBusy(pointer) == 0
+    guard hasFarewellToRead() else { return true }
+    // A notice or a changed setting is no reason to leave; a farewell is followed by the end of the stream.
+    guard PQconsumeInput(pointer) == 1, PQstatus(pointer) == CONNECTION_OK, PQisBusy(pointer) == 0 else { return false }
+    return !hasFarewellToRead()
+  }
+
+  /// Whether there is anything to read, the end of the stream included, although nothing was asked.
+  private func hasFarewellToRead() -> Bool {
+    var byte: UInt8 = 0
+    return recv(PQsocket(pointer), &byte, 1, CInt(MSG_PEEK.rawValue) | CInt(MSG_DONTWAIT.rawValue)) >= 0
   }
 
   /// Asks the server to stop what this connection does. Blocks: it opens a connection of its own.

@@ -122,13 +122,13 @@ public final class PrivatePostgres: Sendable {
     trap '' INT HUP TERM
     stop() { as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1; cd /; rm -rf "$dir"; }
     start() {
-      as "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -w -o "-c listen_addresses='' -k $dir -c fsync=off \\
+      as "$bin/pg_ctl" -D "$dir/data" -l "$dir/server.log" -w -o "-c listen_addresses='' -k $dir -c fsync=off \\
         -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB \\
         -c max_wal_size=256MB" start >/dev/null 2>&1
     }
     if ! as "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 -N >"$dir/log" 2>&1 \\
       || ! start; then
-      echo "failed: $(tail -n 3 "$dir/log" | tr '\\n' ' ')"; stop; exit 1
+      echo "failed: $(tail -qn 3 "$dir/log" "$dir/server.log" 2>/dev/null | tr '\\n' ' ')"; stop; exit 1
     fi
     echo "ready $dir"
     n=0
