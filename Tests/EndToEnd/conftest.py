@@ -13,7 +13,7 @@ from artstore import paths, swiftpackage
 from artstore.client import Client
 from artstore.curl import Curl
 from artstore.postgres import PrivatePostgres
-from artstore.programs import Appliance, ControlPlane, Fleet, ServiceAccount
+from artstore.programs import Appliance, ControlPlane, Fleet, ServiceAccount, gather_console_assets
 from site_alone import SiteAlone
 
 os.environ["PATH"] = paths.search_path()
@@ -36,6 +36,7 @@ def programs() -> str:
         if not paths.given_program(side):
             log = paths.BUILD / "test" / f"end-to-end-{side}-build.log"
             swiftpackage.build(side, CONFIGURATION, ["--product", paths.PROGRAMS[side]], log)
+    gather_console_assets()
     return CONFIGURATION
 
 

@@ -18,7 +18,7 @@ from .client import Client, Document
 from .curl import Curl
 from .postgres import PrivatePostgres
 from .processes import ProcessFailed, interruptible
-from .programs import Appliance, ControlPlane, Fleet
+from .programs import Appliance, ControlPlane, Fleet, gather_console_assets
 from .workload import Acknowledged, Uploader, verify
 
 BIG_FILE_BYTES = 256 << 20
@@ -75,6 +75,10 @@ class MainJob:
 
                 log = self.logs / f"build-{side}.log"
                 swiftpackage.build(side, "release", ["--product", paths.PROGRAMS[side]], log, status)
+
+        if not paths.given_program("controlplane"):
+            with self.report.step("gather the console's style sheets and scripts"):
+                gather_console_assets()
 
     def gather(self) -> None:
         with self.report.step("gather real documents of this machine") as step:

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 SWIFT = BUILD / "swift"
+ASSETS = BUILD / "assets"
 PACKAGES = {"kit": ROOT, "appliance": ROOT / "appliance", "controlplane": ROOT / "controlplane"}
 PROGRAMS = {"appliance": "artstore-appliance", "controlplane": "artstore-controlplane"}
 
