@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,8 +22,10 @@ class SiteAlone:
     ) -> None:
         self.authority = Authority(directory / "pki")
         self.issuer = TokenIssuer(directory / "pki")
-        server = self.authority.server("site")
+        self.storage_id = str(uuid.uuid4())
+        server = self.authority.server(self.storage_id)
         files = {
+            "SE_STORAGE_ID": self.storage_id,
             "SE_TLS_CERT": str(server.certificate),
             "SE_TLS_KEY": str(server.key),
             "SE_CLIENT_CA": str(self.authority.certificate),
@@ -30,16 +33,8 @@ class SiteAlone:
         }
         self.appliance = Appliance(directory, mode, "site", configuration, {**files, **(settings or {})})
         self._ingester = self.authority.client("ingester", "test")
-        self._storage_id = ""
 
-    @property
-    def storage_id(self) -> str:
-        if not self._storage_id:
-            client = self.appliance.client(self._ingester, self.authority.certificate)
-            self._storage_id = str(client.call("GET", "/api/v1/info").expect(200).json["storage_id"])
-        return self._storage_id
-
-    def token(self, scopes: Sequence[str] = EVERY_SCOPE, subject: str = "sa_test", seconds: int = 3600) -> str:
+    def token(self, scopes: Sequence[str] = EVERY_SCOPE, subject: str = "sa_test", seconds: int = 240) -> str:
         return self.issuer.token(f"storage:{self.storage_id}", scopes, subject, seconds)
 
     def client(self, token: str | None = None) -> Client:
