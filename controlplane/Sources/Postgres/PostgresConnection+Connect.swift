@@ -64,7 +64,7 @@ extension PostgresConnection {
   /// Whether there is anything to read, the end of the stream included, although nothing was asked.
   private func hasFarewellToRead() -> Bool {
     var byte: UInt8 = 0
-    return recv(PQsocket(pointer), &byte, 1, CInt(MSG_PEEK.rawValue) | CInt(MSG_DONTWAIT.rawValue)) >= 0
+    return recv(PQsocket(pointer), &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) >= 0
   }
 
   /// Asks the server to stop what this connection does. Blocks: it opens a connection of its own.
