@@ -1,5 +1,6 @@
 internal import Core
 internal import Crypto
+internal import HTTP
 
 /// One-time codes from time (RFC 6238) in the form every authenticator app knows: SHA-1, 6 digits, steps of 30 s.
 struct TOTP: Sendable {
@@ -31,8 +32,8 @@ struct TOTP: Sendable {
 
   /// What an app reads, typed or as a QR code.
   func uri(login: String, issuer: String) -> String {
-    let label = "\(issuer):\(login)".percentEncoded
-    return "otpauth://totp/\(label)?secret=\(base32)&issuer=\(issuer.percentEncoded)&algorithm=SHA1&digits=6&period=30"
+    let label = PercentEncoding.encode("\(issuer):\(login)")
+    return "otpauth://totp/\(label)?secret=\(base32)&issuer=\(PercentEncoding.encode(issuer))&algorithm=SHA1&digits=6&period=30"
   }
 
   /// RFC 4648 §6 without padding.
@@ -56,22 +57,5 @@ enum Base32 {
     }
     if bits > 0 { out.append(digits[Int(word << (5 - bits) & 31)]) }
     return String(decoding: out, as: UTF8.self)
-  }
-}
-
-extension String {
-  /// Unreserved characters stay (RFC 3986 §2.3).
-  var percentEncoded: String {
-    var out = ""
-    for byte in utf8 {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-        UInt8(ascii: "~"):
-        out.unicodeScalars.append(Unicode.Scalar(byte))
-      default: out += "%" + Hex.encode([byte]).uppercased()
-      }
-    }
-    return out
   }
 }
