@@ -1,4 +1,4 @@
-public import Core
+internal import Core
 public import JWT
 
 /// A signed token and what is in it.

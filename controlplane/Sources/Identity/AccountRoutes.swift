@@ -1,6 +1,7 @@
 internal import Core
 internal import HTTP
 internal import HTTPServer
+internal import JWT
 
 /// `/api/v1/admin-users` and `/api/v1/service-accounts`.
 struct AccountRoutes: Sendable {

@@ -12,7 +12,8 @@ public struct SessionTokens: Sendable {
   public let administrator: Administrator
 }
 
-/// Logging in and staying so. Access tokens live 30 min; refresh tokens 7 days, each good for one use: presenting a used
+/// Logging in and staying so. Access tokens live 30 min; refresh tokens 7 days, each good for one use: presenting a
+/// used
 /// one is taken as theft and ends the whole family (RFC 9700 §4.14.2).
 public struct AdminSessions: Sendable {
   let pool: PostgresPool
@@ -36,7 +37,8 @@ public struct AdminSessions: Sendable {
     do {
       try await administrators.attempts.begin(login)
     } catch let error as APIError where error.code == .accountLocked {
-      try await audit.record(actor.did("login", on: actor.subject, result: .refused, details: ["why": "locked"]))
+      try await audit.record(
+        actor.did("login", on: actor.subject, result: .refused, details: ["why": .string("locked")]))
       throw error
     }
     let row = try await pool.query(
@@ -47,7 +49,8 @@ public struct AdminSessions: Sendable {
     let isRight = try await administrators.passwords.verify(
       password, against: try row?.decode("password_hash", as: String.self))
     guard let row, isRight, try row.decode("status", as: String.self) == AccountStatus.active.rawValue else {
-      try await audit.record(actor.did("login", on: actor.subject, result: .refused, details: ["why": "credentials"]))
+      try await audit.record(
+        actor.did("login", on: actor.subject, result: .refused, details: ["why": .string("credentials")]))
       throw Self.refusal
     }
     let id = try row.decode("id", as: FileID.self)
@@ -116,7 +119,8 @@ public struct AdminSessions: Sendable {
     }
   }
 
-  /// Ends the session: the family of the refresh token if one is given, and the access token. Unknown tokens are no error.
+  /// Ends the session: the family of the refresh token if one is given, and the access token. Unknown tokens are no
+  /// error.
   public func logout(access: TokenClaims, refresh: String?, by actor: Actor) async throws {
     try await pool.transaction { connection in
       try await self.administrators.revocations.revoke(access, on: connection)
@@ -175,7 +179,7 @@ extension AdminSessions {
     }
     guard try await secondFactor.accept(code, of: administrator.id) else {
       try await audit.record(
-        actor.did("login", on: administrator.login, result: .refused, details: ["why": "second factor"]))
+        actor.did("login", on: administrator.login, result: .refused, details: ["why": .string("second factor")]))
       throw APIError(
         .unauthorized, "the code of the second factor is wrong or was used already",
         details: ["second_factor_required": .bool(true)])

@@ -1,6 +1,6 @@
 public import Core
 internal import HTTP
-public import JWT
+internal import JWT
 internal import Postgres
 
 /// The people who run the fleet. Client-visible errors are `APIError`.

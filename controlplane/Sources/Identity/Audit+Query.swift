@@ -1,7 +1,7 @@
 public import Core
 internal import Crypto
 internal import HTTP
-public import Postgres
+internal import Postgres
 
 /// What to show of the audit log; nil fields do not narrow.
 public struct AuditFilter: Sendable, Hashable {

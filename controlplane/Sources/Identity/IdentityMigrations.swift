@@ -115,7 +115,8 @@ public enum IdentityMigrations {
     CREATE INDEX identity_revocations_expiry ON identity_revocations (expires_at);
     """
 
-  /// `code` chains the rows: HMAC-SHA256 under a key derived from the master key, over the previous row's code and every
+  /// `code` chains the rows: HMAC-SHA256 under a key derived from the master key, over the previous row's code and
+  /// every
   /// column of this one. `audit_head` names the newest row, so that cutting the end off is seen as well.
   private static let audit = """
     CREATE TABLE audit_log (

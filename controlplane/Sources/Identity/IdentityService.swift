@@ -1,7 +1,8 @@
 public import Core
-internal import HTTP
 internal import Crypto
-public import JWT
+internal import HTTP
+public import HTTPServer
+internal import JWT
 public import Postgres
 public import Reactor
 internal import Service
@@ -19,7 +20,7 @@ public final class IdentityService: Sendable {
   public let sessions: AdminSessions
   public let secondFactor: SecondFactor
   /// For every server of the central roles.
-  public let authorizer: TokenAuthorizer
+  public let authorizer: BearerAuthorizer
 
   let pool: PostgresPool
   let masterKey: MasterKey
@@ -61,7 +62,7 @@ public final class IdentityService: Sendable {
     sessions = AdminSessions(
       pool: pool, administrators: administrators, secondFactor: secondFactor, tokens: tokens, time: time,
       random: random, settings: settings)
-    authorizer = TokenAuthorizer(verifier: keys.verifier, revocations: revocations)
+    authorizer = BearerAuthorizer(verifier: keys.verifier, isRevoked: revocations.covers)
   }
 
   /// After the migrations: checks that the master key is this database's, loads or makes the signing key, reads
@@ -118,14 +119,16 @@ extension IdentityService {
     }
     try await pool.transaction { connection in
       try await connection.query(
-        "UPDATE identity_settings SET settings = settings || \(JSONValue.object(checked)), updated_at = \(self.time.now())")
+        "UPDATE identity_settings SET settings = settings || \(JSONValue.object(checked)), updated_at = \(self.time.now())"
+      )
       try await self.audit.record(actor.did("settings.change", details: checked), on: connection)
     }
     try await refresh()
     return settings
   }
 
-  /// Makes the first administrator when there is none. With a password from the environment it is used as it is; without
+  /// Makes the first administrator when there is none. With a password from the environment it is used as it is;
+  /// without
   /// one a one-time password is made and returned, to be shown to the operator and changed at the first login. Nil when
   /// administrators exist already.
   public func createFirstAdministrator(login: String, password: String?) async throws -> AdministratorWithPassword? {

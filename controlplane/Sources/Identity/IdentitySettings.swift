@@ -1,5 +1,3 @@
-public import Core
-
 /// How long things live and how many tries there are. Changed by administrators (`/settings`), stored in PostgreSQL,
 /// read again by every replica within `refreshInterval`.
 public struct IdentitySettings: Codable, Sendable, Hashable {
@@ -31,7 +29,7 @@ public struct IdentitySettings: Codable, Sendable, Hashable {
   struct Field: Sendable {
     let key: CodingKeys
     let range: ClosedRange<Int>
-    let path: WritableKeyPath<IdentitySettings, Int> & Sendable
+    let path: any WritableKeyPath<IdentitySettings, Int> & Sendable
   }
 
   static let fields: [Field] = [

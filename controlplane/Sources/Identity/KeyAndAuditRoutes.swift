@@ -1,6 +1,7 @@
 internal import Core
 internal import HTTP
 internal import HTTPServer
+internal import JWT
 
 /// `/api/v1/keys`, `/api/v1/audit`, `/api/v1/settings`.
 struct KeyAndAuditRoutes: Sendable {
@@ -26,11 +27,12 @@ struct KeyAndAuditRoutes: Sendable {
 
   @Sendable private func keys(_ request: Request) async throws -> Response {
     let status = identity.keys.status()
-    return try .json { json in
+    let keys = try JSON.encode(status)
+    return .json { json in
       json.member("algorithm", "RS256")
       json.member("rotation_hours", identity.settings.keyRotationHours)
       json.key("keys")
-      try json.array { json in for key in status { json.raw(try JSON.encode(key)) } }
+      json.raw(keys)
     }
   }
 

@@ -1,4 +1,4 @@
-internal import Core
+public import Core
 internal import Crypto
 
 /// The key that encrypts private keys and second factors at rest (AES-256-GCM) and from which every other secret of the
@@ -24,7 +24,8 @@ public struct MasterKey: Sendable {
     }
   }
 
-  /// Encrypts `plain`. `purpose` names what it is and for whom; `open` needs the same text, so that sealed values cannot
+  /// Encrypts `plain`. `purpose` names what it is and for whom; `open` needs the same text, so that sealed values
+  /// cannot
   /// change places.
   public func seal(_ plain: [UInt8], purpose: String, random: any RandomSource) throws -> [UInt8] {
     try AESGCM.seal(plain, key: derive("seal"), authenticating: Array(purpose.utf8), random: random)

@@ -39,7 +39,8 @@ struct PasswordHashing: Sendable {
     }
   }
 
-  /// Whether `password` is the one behind `encoded`. With nil as `encoded` (no such administrator) it costs the same and
+  /// Whether `password` is the one behind `encoded`. With nil as `encoded` (no such administrator) it costs the same
+  /// and
   /// is false.
   func verify(_ password: String, against encoded: String?) async throws -> Bool {
     guard password.utf8.count <= Self.bytesMax else { return false }

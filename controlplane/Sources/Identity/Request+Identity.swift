@@ -1,5 +1,5 @@
-internal import Core
-internal import HTTP
+public import Core
+public import HTTP
 public import HTTPServer
 internal import Reactor
 internal import Telemetry
@@ -9,6 +9,11 @@ extension Request {
   public var actor: Actor {
     Actor(
       subject: principal.subject.isEmpty ? "anonymous" : principal.author, source: remote.host, trace: trace.traceID)
+  }
+
+  /// Somebody who proved to be `subject` in the handler.
+  func actor(as subject: String) -> Actor {
+    Actor(subject: subject, source: remote.host, trace: trace.traceID)
   }
 
   /// A JSON object of known members only: in what changes something a typo must not pass unnoticed.

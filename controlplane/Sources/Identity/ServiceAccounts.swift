@@ -1,7 +1,7 @@
 public import Core
 internal import Crypto
 internal import HTTP
-public import JWT
+internal import JWT
 internal import Postgres
 internal import Synchronization
 

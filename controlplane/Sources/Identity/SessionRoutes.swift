@@ -2,7 +2,6 @@ internal import Core
 internal import HTTP
 internal import HTTPServer
 internal import JWT
-internal import Telemetry
 
 /// Login of people: `/api/v1/auth/login`, `refresh`, `logout`, `me`, `totp`.
 struct SessionRoutes: Sendable {
@@ -49,24 +48,25 @@ struct SessionRoutes: Sendable {
 
   @Sendable private func login(_ request: Request) async throws -> Response {
     let body = try await request.strictJSON(LoginBody.self, keys: LoginBody.CodingKeys.self)
+    let actor = request.actor
     let tokens = try await identity.sessions.login(
-      login: body.login, password: body.password, code: body.totpCode, source: request.remote.host,
-      trace: request.trace.traceID)
+      login: body.login, password: body.password, code: body.totpCode, source: actor.source, trace: actor.trace)
     return try answer(tokens)
   }
 
   @Sendable private func refresh(_ request: Request) async throws -> Response {
     let body = try await request.strictJSON(RefreshBody.self, keys: RefreshBody.CodingKeys.self)
     guard let token = body.refreshToken else { throw APIError(.validation, "refresh_token is missing") }
-    return try answer(
-      try await identity.sessions.refresh(token, source: request.remote.host, trace: request.trace.traceID))
+    let actor = request.actor
+    return try answer(try await identity.sessions.refresh(token, source: actor.source, trace: actor.trace))
   }
 
   @Sendable private func logout(_ request: Request) async throws -> Response {
     let isEmpty = request.body.declaredLength == 0 || !request.head.hasBody
-    let refresh = isEmpty
+    let refresh =
+      isEmpty
       ? nil : try await request.strictJSON(RefreshBody.self, keys: RefreshBody.CodingKeys.self).refreshToken
-    let claims = try identity.authorizer.claims(of: request)
+    let claims = try identity.claims(of: request)
     try await identity.sessions.logout(access: claims, refresh: refresh, by: request.actor)
     return .empty(.noContent)
   }
@@ -74,14 +74,15 @@ struct SessionRoutes: Sendable {
   @Sendable private func me(_ request: Request) async throws -> Response {
     let principal = request.principal
     let administrator = try await Self.found { try await identity.administrators.get(login: principal.subject) }
-    return try .json { json in
+    let encoded = try administrator.map { try JSON.encode($0) }
+    return .json { json in
       json.member("subject", principal.subject)
       json.key("role")
       if let role = principal.role { json.string(role.rawValue) } else { json.null() }
       json.key("scopes")
       json.array { json in for scope in principal.scopes.map(\.rawValue).sorted() { json.string(scope) } }
       json.key("administrator")
-      if let administrator { json.raw(try JSON.encode(administrator)) } else { json.null() }
+      if let encoded { json.raw(encoded) } else { json.null() }
     }
   }
 

@@ -1,8 +1,8 @@
 public import Core
 internal import Crypto
 public import JWT
-public import Postgres
-public import Reactor
+internal import Postgres
+internal import Reactor
 internal import Synchronization
 internal import Telemetry
 

@@ -1,9 +1,9 @@
 internal import Core
 internal import HTTP
-public import HTTPServer
+internal import HTTPServer
 internal import JWT
+internal import Postgres
 internal import Synchronization
-internal import Telemetry
 
 /// OAuth 2.0 for programs: token (RFC 6749 §4.4), introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414),
 /// key set (RFC 7517).
@@ -48,7 +48,7 @@ struct TokenEndpoint: Sendable {
       subject: account.clientID, scopes: scopes, role: nil, lifetime: identity.settings.accessTokenLife)
     try await identity.serviceAccounts.noteUse(of: account)
     let scopeText = scopes.map(\.rawValue).sorted().joined(separator: " ")
-    let actor = Actor(subject: account.clientID, source: request.remote.host, trace: request.trace.traceID)
+    let actor = request.actor(as: account.clientID)
     try await identity.audit.record(
       actor.did(
         "token.issue", on: account.clientID,
@@ -71,7 +71,7 @@ struct TokenEndpoint: Sendable {
     }
     if let account = try await identity.serviceAccounts.authenticate(clientID: id, secret: secret) { return account }
     if let suppressed = throttle.admit(at: identity.time.uptime()) {
-      let actor = Actor(subject: id, source: request.remote.host, trace: request.trace.traceID)
+      let actor = request.actor(as: id)
       let details: [String: JSONValue] = suppressed == 0 ? [:] : ["suppressed": .integer(Int64(suppressed))]
       try await identity.audit.record(actor.did(action, result: .refused, details: details))
     }
@@ -98,7 +98,7 @@ struct TokenEndpoint: Sendable {
   private func introspect(_ request: Request) async throws -> Response {
     let form = try await OAuthForm(request)
     if request.head.header("Authorization")?.lowercased().hasPrefix("bearer ") == true {
-      _ = try identity.authorizer.claims(of: request)
+      _ = try identity.claims(of: request)
     } else {
       _ = try await client(of: form, request, for: "token.introspect")
     }
@@ -128,20 +128,21 @@ struct TokenEndpoint: Sendable {
     return response
   }
 
-  /// A client may end its own tokens, a person its own; a token of somebody else, or no token at all, answers 200 as well
+  /// A client may end its own tokens, a person its own; a token of somebody else, or no token at all, answers 200 as
+  /// well
   /// (RFC 7009 §2.2).
   private func revoke(_ request: Request) async throws -> Response {
     let form = try await OAuthForm(request)
     let subject: String
     if request.head.header("Authorization")?.lowercased().hasPrefix("bearer ") == true {
-      subject = try identity.authorizer.claims(of: request).subject
+      subject = try identity.claims(of: request).subject
     } else {
       subject = try await client(of: form, request, for: "token.revoke").clientID
     }
     guard let token = form.fields["token"] else { throw OAuthError(.invalidRequest, "token is missing") }
     if let claims = verified(token) {
       guard claims.subject == subject else { return .empty(.ok) }
-      let actor = Actor(subject: subject, source: request.remote.host, trace: request.trace.traceID)
+      let actor = request.actor(as: subject)
       try await identity.pool.transaction { connection in
         try await self.identity.revocations.revoke(claims, on: connection)
         try await self.identity.audit.record(actor.did("token.revoke", on: claims.tokenID), on: connection)
