@@ -40,8 +40,7 @@ public struct ClaimCode: Sendable, Hashable {
     return String(decoding: digits, as: UTF8.self)
   }
 
-  /// Reads what a person typed: either case, with or without hyphens and spaces, O for 0, I and L for 1. Nil when the
-  /// count
+  /// Reads what a person typed: either case, with or without hyphens and spaces, O for 0, I and L for 1. Nil when the count
   /// or the checksum is wrong.
   public init?(text: String) {
     var bytes: [UInt8] = []

@@ -29,7 +29,7 @@ public protocol Disk: Sendable {
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry]
 
   /// What stands at `path` (symbolic links are not followed); nil when nothing does.
-  func stat(_ path: String) throws(DiskError) -> FileStatus?
+  func stat(_ path: String) throws(DiskError) -> PathStatus?
 
   /// Total and free bytes of the file system that holds `path`.
   func space(_ path: String) throws(DiskError) -> DiskSpace
@@ -69,11 +69,12 @@ public protocol DiskFile: AnyObject, Sendable {
   /// Writes all of `bytes` at `offset`, extending the file when needed. Not durable before a sync.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError)
 
-  /// Makes the file's bytes and its length durable (fdatasync(2)). After a failure nothing about earlier writes is known:
-  /// never call it again to "retry".
+  /// Makes the file's bytes and its length durable (fdatasync(2)). After a failure nothing about earlier writes is
+  /// known: never call it again to "retry".
   func sync() throws(DiskError)
 
-  /// Makes everything on this file's file system durable (syncfs(2)); reports write-back errors since the file was opened.
+  /// Makes everything on this file's file system durable (syncfs(2)); reports write-back errors since the file was
+  /// opened.
   func syncFileSystem() throws(DiskError)
 
   /// Sets the length.
@@ -107,7 +108,7 @@ public struct DirectoryEntry: Sendable, Hashable {
 }
 
 /// What stands at a path.
-public struct FileStatus: Sendable, Hashable {
+public struct PathStatus: Sendable, Hashable {
   public let kind: DirectoryEntry.Kind
   /// Length in bytes.
   public let size: Int

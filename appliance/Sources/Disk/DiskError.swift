@@ -49,7 +49,8 @@ public struct DiskError: Error, Sendable, Hashable, CustomStringConvertible {
     if let holder { return "\(operation) \(path): held by \(holder)" }
     var buffer = [CChar](repeating: 0, count: 128)
     let status = strerror_r(code, &buffer, buffer.count)
-    let text = status == 0 ? String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) : ""
+    let text =
+      status == 0 ? String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self) : ""
     return "\(operation) \(path): \(text.isEmpty ? "error \(code)" : text)"
   }
 }

@@ -68,13 +68,13 @@ public struct RealDisk: Disk {
     }
   }
 
-  public func stat(_ path: String) throws(DiskError) -> FileStatus? {
+  public func stat(_ path: String) throws(DiskError) -> PathStatus? {
     var status = Glibc.stat()
     guard lstat(path, &status) == 0 else {
       if errno == ENOENT || errno == ENOTDIR { return nil }
       throw DiskError("stat", path, code: errno)
     }
-    return FileStatus(status)
+    return PathStatus(status)
   }
 
   public func space(_ path: String) throws(DiskError) -> DiskSpace {
@@ -110,7 +110,7 @@ public struct RealDisk: Disk {
   }
 }
 
-extension FileStatus {
+extension PathStatus {
   init(_ status: Glibc.stat) {
     let kind: DirectoryEntry.Kind =
       switch status.st_mode & S_IFMT {

@@ -30,8 +30,8 @@ struct ActiveSegment: ~Copyable {
   /// SHA-256 of the segment as it stands.
   borrowing func hash() -> Checksum { digest.current() }
 
-  /// A new segment, durable with its name before it is used: temporary name, sync, rename, directory sync. Its blocks are
-  /// reserved, so that a full disk is met here and not inside a batch.
+  /// A new segment, durable with its name before it is used: temporary name, sync, rename, directory sync. Its blocks
+  /// are reserved, so that a full disk is met here and not inside a batch.
   static func create(
     _ header: SegmentHeader, in configuration: JournalConfiguration, disk: any Disk
   ) throws(DiskError) -> ActiveSegment {

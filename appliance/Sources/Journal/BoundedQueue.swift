@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// Hands elements from many threads to one, bounded, with waiting on the taking side only: a full queue says so at once.
-/// The one place of the engine where threads block on each other.
+/// Hands elements from many threads to one, bounded, with waiting on the taking side only: a full queue says so at
+/// once. The one place of the engine where threads block on each other.
 public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {  // every field is guarded by `mutex`
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>

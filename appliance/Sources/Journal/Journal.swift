@@ -35,8 +35,9 @@ internal import Disk
 //
 //   offset size
 //        0    4  payload size, without padding; at most 4 MiB
-//        4    4  CRC-32C of bytes 8 to the payload's end, continued over the size; seeded with the header's CRC, so that a
-//                record of another segment (in a document that happens to be a journal, in a reused block) never counts
+//        4    4  CRC-32C of bytes 8 to the payload's end, continued over the size; seeded with the header's CRC,
+//                so that a record of another segment (in a document that happens to be a journal, in a reused
+//                block) never counts
 //        8    8  LSN
 //       16    2  type (`RecordType`)
 //       18    6  zeros
@@ -47,9 +48,9 @@ internal import Disk
 // BATCH
 //
 //   A batch header, then the records of one group commit, written by one call and made durable by one sync. The header
-//   says how many bytes follow and which LSN was durable before it. Once the journal is idle an attestation says that the
-//   last batch was made durable. So each batch is attested by what comes after it, which is how recovery tells the two
-//   kinds of bad bytes apart:
+//   says how many bytes follow and which LSN was durable before it. Once the journal is idle an attestation says that
+//   the last batch was made durable. So each batch is attested by what comes after it, which is how recovery tells the
+//   two kinds of bad bytes apart:
 //
 //   - nothing valid later in the journal (nor the index) attests to them: a torn tail, from a batch that was never
 //     acknowledged. It is copied aside, cut off and reported.
@@ -57,13 +58,13 @@ internal import Disk
 //
 // RECOVERY
 //
-//   What is read back after a crash may be in the page cache only, and vanish with the next power cut after it was served.
-//   So the active segment's valid bytes are first copied to a new file, synced, and renamed over the old one.
+//   What is read back after a crash may be in the page cache only, and vanish with the next power cut after it was
+//   served. So the active segment's valid bytes are first copied to a new file, synced, and renamed over the old one.
 //
 // FAILURE
 //
-//   A write or sync that fails leaves the truth unknown: the kernel may have dropped the pages and cleared the error. It is
-//   never retried; the journal refuses everything from then on.
+//   A write or sync that fails leaves the truth unknown: the kernel may have dropped the pages and cleared the error.
+//   It is never retried; the journal refuses everything from then on.
 
 /// Where and how a journal is kept.
 public struct JournalConfiguration: Sendable {
@@ -132,8 +133,8 @@ public final class Journal {
   /// Forgets the open batch: nothing of it was written.
   public func discard() { builder.removeAll() }
 
-  /// Makes the open batch durable; the LSN of its last record. A full disk at the change of segments (`isFull`) leaves the
-  /// journal usable and the batch forgotten; any other failure is final.
+  /// Makes the open batch durable; the LSN of its last record. A full disk at the change of segments (`isFull`) leaves
+  /// the journal usable and the batch forgotten; any other failure is final.
   public func commit() throws(JournalError) -> UInt64 {
     if let failure { throw failure }
     guard builder.count > 0 else { return durableLSN }

@@ -2,8 +2,8 @@ public import Core
 internal import Crypto
 public import Disk
 
-/// Opens a journal: checks the chain of segments, tells a torn tail from damage, makes what is read durable, and hands out
-/// the records to redo. Call `read` as often as needed, then `start` once.
+/// Opens a journal: checks the chain of segments, tells a torn tail from damage, makes what is read durable, and hands
+/// out the records to redo. Call `read` as often as needed, then `start` once.
 public final class JournalRecovery {
   let configuration: JournalConfiguration
   let disk: any Disk
@@ -18,6 +18,8 @@ public final class JournalRecovery {
   public private(set) var checkpoint: ArraySlice<UInt8>?
   /// The incarnations found, each with the LSN of its record, oldest first.
   public private(set) var incarnations: [Incarnation] = []
+  /// Sealed segments that are still raw: to be archived.
+  public private(set) var sealed: [SealedSegment] = []
   /// What was set aside, if anything.
   public private(set) var tornTail: TornTail?
 
@@ -56,13 +58,14 @@ public final class JournalRecovery {
   }
 
   /// Begins a new incarnation, durable before this returns, and hands over the journal.
-  public func start(incarnation: UInt64) throws(JournalError) -> Journal {
+  public func start(incarnation: UInt64) throws(JournalError) -> sending Journal {
     let segment = try firstSegment()
     let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN)
     if journal.segmentEpoch != configuration.epoch { try journal.seal() }
+    let now = time.now()
     let lsn = journal.add(.incarnation) { writer in
       writer.uint64(incarnation)
-      writer.uint64(UInt64(bitPattern: time.now().microseconds))
+      writer.uint64(UInt64(bitPattern: now.microseconds))
     }
     _ = try journal.commit()
     incarnations.append(Incarnation(id: incarnation, firstLSN: lsn))
@@ -119,6 +122,9 @@ extension JournalRecovery {
         try takeOver(reader)
       } else {
         previous = (reader.header, SHA256.digest(bytes))
+        sealed.append(
+          SealedSegment(
+            number: number, firstLSN: reader.header.firstLSN, lastLSN: reader.lastLSN, bytes: bytes.count))
       }
     }
     guard lastLSN >= attestedLSN else {
@@ -191,8 +197,8 @@ extension JournalRecovery {
     tornTail = tail
   }
 
-  /// Copies the valid bytes of the last segment into a new durable file under the same name: what was read may be in the
-  /// page cache only.
+  /// Copies the valid bytes of the last segment into a new durable file under the same name: what was read may be in
+  /// the page cache only.
   private func takeOver(_ reader: SegmentReader) throws(JournalError) {
     let valid = Array(reader.bytes.prefix(reader.offset))
     do throws(DiskError) {

@@ -67,7 +67,9 @@ struct SegmentReader {
 
   private func record(at offset: Int) -> Result<Record, Fault> {
     bytes.withUnsafeBytes { buffer in
-      guard offset + Record.headerBytes <= buffer.count else { return .failure(Fault(reason: "a record's head is cut")) }
+      guard offset + Record.headerBytes <= buffer.count else {
+        return .failure(Fault(reason: "a record's head is cut"))
+      }
       let size = Int(UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
       let end = offset + Record.headerBytes + size
       guard size <= Record.payloadBytesMax, end <= buffer.count else {

@@ -1,71 +1,145 @@
 public import Core
 public import Disk
-public import HTTP
+internal import Journal
 public import StorageAPI
+internal import Synchronization
 
 /// The appliance's store: documents, their attributes, their history.
 ///
-/// Reading calls block for at most a few reads of the index; changes suspend until they are durable. Errors for clients are
-/// `APIError` with the contract's codes. Every public call is safe from any task or thread.
+/// Reading calls block for at most a few reads of the index; changes suspend until they are durable. Errors for
+/// clients are `APIError` with the contract's codes. Every public call is safe from any task or thread.
+///
+/// A change's way: `Committer` decides it and journals it with others in one sync; large documents are then moved into
+/// place, small ones are left to `Placements`; `Index` makes it visible; the caller gets its answer. `Keeper`
+/// checkpoints and archives behind it. `StoreOpening` is the way back from disk.
 public final class Store: Sendable {
+  public let configuration: StoreConfiguration
+  /// This store's id, made with it.
+  public let storageID: FileID
+  /// What recovery found and did.
+  public let recovery: RecoverySummary
+  /// Large documents whose bytes recovery could not find: damage that reconcile reports.
+  public let missingAtStart: [FileID]
+  let shared: Committer.Shared
+  let committer: Committer
+  let capacity: Capacity
+  let workers: DiskWorkers
+  let keeper: Keeper
+  let archive: JournalArchive
+  let random: any RandomSource
+  let rebuild: IndexRebuild?
+  private let lock: any DiskFile
+  private let threads = Mutex<[DedicatedThread]>([])
+  private let keeperWake = BoundedQueue<Void>(limit: 1)
+  private let isClosed = Atomic(false)
+
   /// Opens or creates the store: takes the lock, recovers the journal, opens the index or begins to rebuild it. Blocks.
   public static func open(
     _ configuration: StoreConfiguration, disk: any Disk, time: any TimeSource, random: any RandomSource
   ) throws(StoreError) -> Store {
-    throw .invalid("under construction")
+    var opening = try StoreOpening(configuration, disk: disk, time: time, random: random)
+    return try opening.run()
   }
 
-  /// Puts everything acknowledged in place, checkpoints, and lets go of the data directory. Blocks.
-  public func close() {}
-
-  /// Checks mode, attributes and room. `MODE_NOT_ALLOWED`, `VALIDATION_ERROR`, `STORAGE_FULL`, `FILE_TOO_LARGE`,
-  /// `READ_ONLY`, `OVERLOADED`.
-  public func beginUpload(_ draft: FileDraft) throws(APIError) -> Upload { throw .underConstruction }
-
-  /// The record, whatever its status; nil when there is none.
-  public func record(_ id: FileID) throws(APIError) -> FileRecord? { throw .underConstruction }
-
-  /// The record as the API returns it; nil when there is none.
-  public func recordJSON(_ id: FileID) throws(APIError) -> [UInt8]? { throw .underConstruction }
-
-  /// Opens an active document. `NOT_FOUND` (also for expired and deleted ones), `MODE_NOT_ALLOWED` in `ar`.
-  public func open(_ id: FileID) throws(APIError) -> StoredDocument { throw .underConstruction }
-
-  /// Changes attributes. `NOT_FOUND`, `MODE_NOT_ALLOWED`, `VALIDATION_ERROR`.
-  public func update(_ id: FileID, _ patch: FilePatch, by actor: Actor) async throws(APIError) -> Committed {
-    throw .underConstruction
+  init(_ parts: consuming StoreParts, configuration: StoreConfiguration) throws(StoreError) {
+    self.configuration = configuration
+    storageID = parts.storageID
+    recovery = parts.recovery
+    missingAtStart = parts.missing
+    shared = parts.shared
+    committer = parts.committer
+    capacity = parts.capacity
+    archive = parts.archive
+    random = parts.random
+    lock = parts.lock
+    rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil
+    keeper = Keeper(
+      committer: parts.committer, shared: parts.shared, archive: parts.archive,
+      archiveBytesMax: configuration.archiveBytesMax)
+    do throws(DiskError) {
+      workers = try DiskWorkers(threads: configuration.runsThreads ? 2 : 0)
+      if configuration.runsThreads { try startThreads() }
+    } catch {
+      throw .disk(error)
+    }
   }
 
-  /// Marks a document as deleted. `NOT_FOUND` (also when it is deleted already), `MODE_NOT_ALLOWED`.
-  public func delete(_ id: FileID, by actor: Actor) async throws(APIError) -> Committed { throw .underConstruction }
-
-  /// Changes the mode. `INVALID_TRANSITION`, `CONFIRMATION_REQUIRED`.
-  public func transition(
-    to mode: ApplianceMode, confirm: Bool, by actor: Actor
-  ) async throws(APIError) -> CommittedTransition { throw .underConstruction }
-
-  /// A page of records. `VALIDATION_ERROR`, `CURSOR_EXPIRED`; `OVERLOADED` while the index is being rebuilt.
-  public func list(_ query: ListQuery) async throws(APIError) -> ListPage { throw .underConstruction }
-
-  /// What changed after a position (nil: from the beginning), in LSN order; waits up to `wait` for the first change.
-  /// `CURSOR_EXPIRED`: take a full listing.
-  public func changes(
-    after position: Position?, limit: Int, wait: Duration
-  ) async throws(APIError) -> ChangePage { throw .underConstruction }
-
-  /// Records with ids in (`after`, `until`], in id order, with the position they stand for.
-  public func range(after: FileID?, until: FileID?, limit: Int) async throws(APIError) -> ChangePage {
-    throw .underConstruction
+  private func startThreads() throws(DiskError) {
+    let (committer, placements, keeper, wake) = (committer, shared.placements, keeper, keeperWake)
+    var started = [
+      try DedicatedThread("committer") { committer.run() },
+      try DedicatedThread("placer") { placements.run() },
+      try DedicatedThread("keeper") {
+        while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }
+      },
+    ]
+    if let rebuild { started.append(try DedicatedThread("rebuild") { rebuild.run() }) }
+    threads.withLock { $0 = started }
   }
 
-  public func digest() async throws(APIError) -> Digest { throw .underConstruction }
+  /// Commits, places and checkpoints what waits, on this thread, and goes on with a rebuild: for stores without
+  /// threads. Whether there was anything to do.
+  @discardableResult
+  public func step() -> Bool {
+    let commits = committer.step()
+    let before = shared.placements.placedThrough
+    shared.placements.place(upTo: 16)
+    let isDue = keeper.isDue
+    if isDue { keeper.run() }
+    return commits > 0 || isDue || shared.placements.placedThrough != before
+  }
 
-  public var mode: ApplianceMode { .edit }
-  public var summary: StoreSummary { get throws(APIError) { throw .underConstruction } }
+  /// Puts everything acknowledged in place and checkpoints. Blocks. For `close`, export and tests.
+  public func flush() {
+    while shared.placements.place(upTo: 1024) > 0 {
+      if shared.placements.failure != nil || shared.placements.stalled != nil { break }
+    }
+    keeper.run()
+  }
 
-  init() {}
-}
+  /// Rebuilds on this thread what `step` would never come to: for stores without threads.
+  public func finishRebuild() { rebuild?.run() }
 
-extension APIError {
-  static var underConstruction: APIError { APIError(.internalError, "under construction") }
+  /// Puts everything acknowledged in place, checkpoints, and lets go of the data directory. Blocks. Once.
+  public func close() {
+    guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    rebuild?.stop()
+    committer.queue.close()
+    shared.placements.wake.close()
+    keeperWake.close()
+    for thread in threads.withLock({ $0 }) { thread.join() }
+    workers.stop()
+    if shared.status.readOnlyReason == nil {
+      flush()
+      committer.attest()
+    }
+    lock.close()
+  }
+
+  public var mode: ApplianceMode { shared.status.mode }
+
+  /// Set when the store stopped writing for good.
+  public var readOnlyReason: String? {
+    shared.status.readOnlyReason ?? shared.placements.failure?.description
+  }
+
+  /// The store's figures; cheap enough for every scrape.
+  public var summary: StoreSummary {
+    let status = shared.status.current
+    let index = shared.index.snapshot
+    let used = index.totals.counts.reduce(0) { $0 + $1.bytes }
+    let pending = shared.placements.bytes
+    let room = capacity.figures(used: used, pending: pending)
+    var counts: [FileStatus: StoreSummary.Count] = [:]
+    for status in FileStatus.allCases {
+      let count = index.totals.counts[status.number]
+      counts[status] = .init(files: count.files, bytes: count.bytes)
+    }
+    return StoreSummary(
+      storageID: storageID, mode: status.mode, counts: counts, totalBytes: room.total, usedBytes: used,
+      availableBytes: status.readOnlyReason == nil ? room.available : 0, epoch: shared.epoch, lastLSN: status.lastLSN,
+      chainHead: status.chainHead, position: index.state == .ready ? shared.position(index.appliedLSN) : nil,
+      readOnlyReason: readOnlyReason, index: index.state, tombstoneFloor: index.tombstoneFloor, unplacedBytes: pending,
+      checkpointLSN: status.checkpointLSN, journal: status.journal, recovery: recovery)
+  }
 }

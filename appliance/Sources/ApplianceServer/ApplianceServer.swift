@@ -1,0 +1,1 @@
+// The module's public surface comes first; see docs/ARCHITECTURE.md.

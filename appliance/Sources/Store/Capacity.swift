@@ -1,0 +1,89 @@
+internal import Core
+internal import Disk
+internal import HTTP
+internal import Synchronization
+
+/// Room for documents: the configured limit, the disk's real free space, what open uploads were promised, and the
+/// headroom that uploads never get.
+final class Capacity: Sendable {
+  private let disk: any Disk
+  private let directory: String
+  private let limit: Int?
+  private let headroomConfigured: Int?
+  private let time: any TimeSource
+  private let state: Mutex<State>
+  /// The free space may be this old: uploads are many, statvfs is a system call.
+  private static let freshness: Duration = .milliseconds(200)
+  /// What a document costs beside its bytes: its attributes' file, two inodes, rounding to blocks.
+  static let overheadBytes = 12_288
+
+  private struct State {
+    var space: DiskSpace
+    var readAt: Duration
+    var reserved = 0
+    var openUploads = 0
+  }
+
+  init(
+    disk: any Disk, directory: String, limit: Int?, headroom: Int?, time: any TimeSource
+  ) throws(DiskError) {
+    self.disk = disk
+    self.directory = directory
+    self.limit = limit
+    headroomConfigured = headroom
+    self.time = time
+    state = Mutex(State(space: try disk.space(directory), readAt: time.uptime()))
+  }
+
+  struct Figures: Sendable, Hashable {
+    var total: Int
+    var available: Int
+  }
+
+  /// `used`: bytes of all documents. `pending`: acknowledged bytes that are still to be put on the disk.
+  func figures(used: Int, pending: Int) -> Figures {
+    state.withLock { state in
+      refresh(&state)
+      return figures(state, used: used, pending: pending)
+    }
+  }
+
+  /// Promises `count` more bytes; false when they are not there.
+  func reserve(_ count: Int, used: Int, pending: Int) -> Bool {
+    state.withLock { state in
+      refresh(&state)
+      guard figures(state, used: used, pending: pending).available >= count else { return false }
+      state.reserved += count
+      return true
+    }
+  }
+
+  func release(_ count: Int) { state.withLock { $0.reserved -= count } }
+
+  /// Counts an open upload; false when there are `limit` already.
+  func enter(limit: Int) -> Bool {
+    state.withLock { state in
+      guard state.openUploads < limit else { return false }
+      state.openUploads += 1
+      return true
+    }
+  }
+
+  func leave() { state.withLock { $0.openUploads -= 1 } }
+
+  private func refresh(_ state: inout State) {
+    let now = time.uptime()
+    guard now - state.readAt >= Self.freshness else { return }
+    // A failing statvfs keeps the last figure; the writes themselves will meet the disk's state.
+    if let space = try? disk.space(directory) { state.space = space }  // see the line above
+    state.readAt = now
+  }
+
+  private func figures(_ state: State, used: Int, pending: Int) -> Figures {
+    let headroom = headroomConfigured ?? min(256 << 20, state.space.total / 20)
+    let free = state.space.available - headroom - pending - state.reserved
+    let total = min(limit ?? .max, state.space.total)
+    let allowed = limit.map { $0 - used - state.reserved } ?? .max
+    return Figures(total: total, available: max(0, min(free, allowed)))
+  }
+}

@@ -1,0 +1,97 @@
+internal import Core
+internal import Disk
+internal import Synchronization
+
+/// The plain files: `files/…`, `staging/…`, `quarantine/…` below the data directory.
+final class DocumentTree: Sendable {
+  let disk: any Disk
+  let root: String
+  /// Opened before anything is written: a sync of the file system reports every write-back error since.
+  private let fileSystem: any DiskFile
+  /// Directories known to exist; a name costs one system call once.
+  private let known = Mutex<Set<String>>([])
+
+  init(disk: any Disk, root: String) throws(DiskError) {
+    self.disk = disk
+    self.root = root
+    for name in ["files", "staging", "quarantine", "state"] { try disk.makeDirectories("\(root)/\(name)") }
+    fileSystem = try disk.open(root, .directory)
+  }
+
+  var staging: String { "\(root)/staging" }
+
+  func absolute(_ path: String) -> String { "\(root)/\(path)" }
+
+  /// Makes everything placed so far durable.
+  func sync() throws(DiskError) {
+    try fileSystem.syncFileSystem()
+    try disk.reached(.fileSystemSynced)
+  }
+
+  /// Writes a new document and its attributes. Neither needs a temporary name: the journal holds both until a
+  /// checkpoint has made them durable, and recovery rewrites them.
+  func place(_ body: [UInt8], attributes: [UInt8], at path: String) throws(DiskError) {
+    try write(body, at: path)
+    try disk.reached(.documentPlaced)
+    try write(attributes, at: StoredName.attributes(of: path))
+    try disk.reached(.attributesPlaced)
+  }
+
+  /// Moves a finished upload into place and writes its attributes.
+  func place(staged name: String, attributes: [UInt8], at path: String) throws(DiskError) {
+    try makeParent(of: path)
+    try disk.rename("\(staging)/\(name)", to: absolute(path))
+    try disk.reached(.documentPlaced)
+    try write(attributes, at: StoredName.attributes(of: path))
+    try disk.reached(.attributesPlaced)
+  }
+
+  /// Replaces a document's attributes: a reader finds the old or the new file.
+  func replaceAttributes(_ attributes: [UInt8], at path: String) throws(DiskError) {
+    let target = StoredName.attributes(of: path)
+    try write(attributes, at: target + ".tmp")
+    try disk.reached(.attributesWritten)
+    try disk.rename(absolute(target + ".tmp"), to: absolute(target))
+    try disk.reached(.attributesPlaced)
+  }
+
+  /// Removes a document, its attributes last.
+  func remove(_ path: String) throws(DiskError) {
+    try removeIfThere(path)
+    try disk.reached(.documentRemoved)
+    try removeIfThere(StoredName.attributes(of: path))
+    try disk.reached(.attributesRemoved)
+  }
+
+  func removeIfThere(_ path: String) throws(DiskError) {
+    do throws(DiskError) { try disk.unlink(absolute(path)) } catch { if !error.isMissing { throw error } }
+  }
+
+  func write(_ bytes: [UInt8], at path: String) throws(DiskError) {
+    try makeParent(of: path)
+    let file = try disk.open(absolute(path), .replace)
+    defer { file.close() }
+    try file.write(bytes, at: 0)
+  }
+
+  func makeParent(of path: String) throws(DiskError) {
+    let parent = RealDisk.parent(of: absolute(path))
+    if known.withLock({ $0.contains(parent) }) { return }
+    try make(parent)
+    known.withLock { known in
+      // A store writes into one directory an hour: a small memory is enough.
+      if known.count > 1024 { known.removeAll() }
+      known.insert(parent)
+    }
+  }
+
+  /// Forgets a directory that was removed.
+  func forget(_ directory: String) { known.withLock { _ = $0.remove(directory) } }
+
+  /// Not synced here: the checkpoint's sync of the file system covers names as well as bytes.
+  private func make(_ path: String) throws(DiskError) {
+    guard path.utf8.count > root.utf8.count, try disk.stat(path) == nil else { return }
+    try make(RealDisk.parent(of: path))
+    try disk.makeDirectory(path)
+  }
+}

@@ -1,0 +1,195 @@
+internal import Core
+internal import Glibc
+internal import Synchronization
+
+// The index: `index.sqlite`, version 1. Derived from `attr.json` and the journal; may be deleted at any time.
+//
+//   meta        key → value: appliance, epoch, generation, applied_lsn, tombstone_floor, state
+//   files       one row a document; `seq` is the order of the listing, `json` exactly what the API returns
+//   tombstones  documents removed for good, for the feed
+//   totals      files and bytes by status
+//   buckets     the digest: 256 sums modulo 2^128
+//
+// One writer, the committer (and the rebuild between its batches), under `writer`'s lock; many readers in snapshots of
+// their own. `synchronous=NORMAL`: a power cut may lose the newest transactions, never the order; `applied_lsn` says
+// from where the journal must be replayed.
+
+/// A document's row.
+struct IndexRow: Sendable, Hashable {
+  var id: FileID
+  var lsn: UInt64
+  var status: Int
+  var size: Int
+  var uploadedAt: Timestamp
+  var expiresAt: Timestamp?
+  /// When its last change was made.
+  var changedAt: Timestamp
+  var path: String
+  var json: [UInt8]
+}
+
+/// What one journal record does to the index.
+enum IndexChange: Sendable {
+  /// `isNew`: known not to be there, so that nothing is looked up.
+  case upsert(IndexRow, isNew: Bool)
+  case remove(FileID, lsn: UInt64, at: Timestamp)
+}
+
+/// What identifies an index as this store's.
+struct IndexIdentity: Sendable, Hashable {
+  let appliance: FileID
+  let epoch: UInt64
+}
+
+final class Index: Sendable {
+  static let version: Int64 = 1
+  private static let readersMax = 8
+
+  let path: String
+  /// New with every rebuild; part of each position.
+  let generation: UInt64
+  let writer: Mutex<IndexWriter>
+  private let readers = Mutex<[Reader]>([])
+  /// Kept beside the writer so that nobody waits for a batch to see them.
+  private let published: Mutex<Published>
+
+  struct Published: Sendable {
+    var appliedLSN: UInt64
+    var tombstoneFloor: UInt64
+    var state: IndexState
+    var totals: IndexTotals
+  }
+
+  /// A connection for reading, handed from thread to thread under `readers`' lock.
+  struct Reader: @unchecked Sendable {  // only its current borrower, who took it out of the pool, uses it
+    let connection: SQLiteConnection
+  }
+
+  /// Opens an index; nil when there is none that can be used (missing, damaged, other version, of another store):
+  /// `create` then makes a new one.
+  static func open(_ directory: String, identity: IndexIdentity) -> Index? {
+    let path = file(in: directory)
+    do throws(SQLiteError) {
+      let connection = try SQLiteConnection(path)
+      try configure(connection)
+      let versions = try connection.statement("PRAGMA user_version")
+      guard try versions.step(), versions.integer(0) == version else { return nil }
+      versions.reset()
+      let writer = try IndexWriter(connection)
+      guard writer.identity == identity, writer.isComplete else { return nil }
+      return Index(path, writer: writer, state: .ready)
+    } catch {
+      return nil
+    }
+  }
+
+  /// Makes an empty index. `isComplete` false: documents exist and a rebuild follows.
+  static func create(
+    _ directory: String, identity: IndexIdentity, generation: UInt64, isComplete: Bool
+  ) throws(SQLiteError) -> Index {
+    let path = file(in: directory)
+    let connection = try SQLiteConnection(path)
+    try configure(connection)
+    try connection.transaction { () throws(SQLiteError) in
+      try connection.execute(schema)
+      try IndexWriter.initialise(connection, identity: identity, generation: generation, isComplete: isComplete)
+      try connection.execute("PRAGMA user_version = \(version)")
+    }
+    return Index(path, writer: try IndexWriter(connection), state: isComplete ? .ready : .rebuilding(files: 0))
+  }
+
+  static func file(in directory: String) -> String { "\(directory)/index.sqlite" }
+
+  /// Removes an index's files, its log included. SQLite's own files never pass through `Disk`.
+  static func removeFiles(in directory: String) throws(SQLiteError) {
+    for suffix in ["", "-wal", "-shm"] {
+      let name = file(in: directory) + suffix
+      guard unlink(name) == 0 || errno == ENOENT else {
+        throw SQLiteError(attempt: "remove \(name)", code: 10, message: "error \(errno)")
+      }
+    }
+  }
+
+  private init(_ path: String, writer: sending IndexWriter, state: IndexState) {
+    self.path = path
+    generation = writer.generation
+    published = Mutex(
+      Published(
+        appliedLSN: writer.appliedLSN, tombstoneFloor: writer.tombstoneFloor, state: state, totals: writer.totals))
+    self.writer = Mutex(writer)
+  }
+
+  private static func configure(_ connection: SQLiteConnection) throws(SQLiteError) {
+    try connection.execute(
+      """
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;
+      PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;
+      """)
+  }
+
+  var appliedLSN: UInt64 { published.withLock { $0.appliedLSN } }
+  var snapshot: Published { published.withLock { $0 } }
+  var state: IndexState { published.withLock { $0.state } }
+
+  func publish(_ state: IndexState) { published.withLock { $0.state = state } }
+
+  /// Applies changes in LSN order, all or none, and notes that everything up to `lsn` is in.
+  func apply(_ changes: [IndexChange], through lsn: UInt64) throws(SQLiteError) {
+    let totals = try writer.withLock { (writer) throws(SQLiteError) in
+      try writer.apply(changes, through: lsn)
+      return writer.totals
+    }
+    published.withLock {
+      $0.appliedLSN = max($0.appliedLSN, lsn)
+      $0.totals = totals
+    }
+  }
+
+  /// Runs a transaction of the writer's that is not a change of history (scrub marks, rebuild).
+  func write<Result: Sendable>(
+    _ body: (IndexWriter) throws(SQLiteError) -> Result
+  ) throws(SQLiteError) -> Result {
+    let (result, lsn, floor, totals) = try writer.withLock { (writer) throws(SQLiteError) in
+      let result = try body(writer)
+      return (result, writer.appliedLSN, writer.tombstoneFloor, writer.totals)
+    }
+    published.withLock {
+      $0.appliedLSN = max($0.appliedLSN, lsn)
+      $0.tombstoneFloor = floor
+      $0.totals = totals
+    }
+    return result
+  }
+
+  /// Reads in one snapshot, on the caller's thread.
+  func read<Result>(_ body: (SQLiteConnection) throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
+    let pooled = readers.withLock { $0.popLast() }
+    let reader: Reader
+    if let pooled {
+      reader = pooled
+    } else {
+      reader = Reader(connection: try SQLiteConnection(path, readOnly: true))
+      try reader.connection.execute("PRAGMA cache_size = -2048; PRAGMA mmap_size = 1073741824")
+    }
+    let result = try reader.connection.transaction("DEFERRED") { () throws(SQLiteError) in
+      try body(reader.connection)
+    }
+    readers.withLock { if $0.count < Self.readersMax { $0.append(reader) } }
+    return result
+  }
+
+  private static let schema = """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE files (
+      seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, lsn INTEGER NOT NULL, status INTEGER NOT NULL,
+      size INTEGER NOT NULL, uploaded_at INTEGER NOT NULL, expires_at INTEGER, changed_at INTEGER NOT NULL,
+      digest_high INTEGER NOT NULL, digest_low INTEGER NOT NULL, path TEXT NOT NULL, json BLOB NOT NULL);
+    CREATE INDEX files_lsn ON files (lsn);
+    CREATE INDEX files_expiry ON files (expires_at) WHERE status = 0 AND expires_at IS NOT NULL;
+    CREATE INDEX files_gone ON files (status, seq) WHERE status <> 0;
+    CREATE TABLE tombstones (lsn INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, at INTEGER NOT NULL);
+    CREATE TABLE totals (status INTEGER PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL);
+    CREATE TABLE buckets (bucket INTEGER PRIMARY KEY, high INTEGER NOT NULL, low INTEGER NOT NULL);
+    CREATE TABLE problems (id BLOB PRIMARY KEY, kind TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
+    """
+}

@@ -1,0 +1,49 @@
+internal import Core
+internal import Journal
+internal import StorageAPI
+internal import Synchronization
+
+/// The committer's state as everyone else sees it.
+final class StatusBox: Sendable {
+  private let state: Mutex<Committer.Status>
+
+  init(_ status: Committer.Status) { state = Mutex(status) }
+
+  var current: Committer.Status { state.withLock { $0 } }
+  var mode: ApplianceMode { state.withLock { $0.mode } }
+  var readOnlyReason: String? { state.withLock { $0.readOnlyReason } }
+  var checkpointLSN: UInt64 { state.withLock { $0.checkpointLSN } }
+
+  /// Stops all writing for good. The first reason stays.
+  func stop(_ reason: String) { state.withLock { $0.readOnlyReason = $0.readOnlyReason ?? reason } }
+
+  func committed(mode: ApplianceMode, lsn: UInt64, checkpoint: UInt64?) {
+    state.withLock { state in
+      state.mode = mode
+      state.lastLSN = lsn
+      if let checkpoint { state.checkpointLSN = max(state.checkpointLSN, checkpoint) }
+    }
+  }
+
+  func publish(_ journal: JournalSummary, chainHead: Checksum, sealed: [SealedSegment]) {
+    state.withLock { state in
+      state.journal = journal
+      state.chainHead = chainHead
+      state.sealed += sealed
+    }
+  }
+
+  /// The sealed segments that nobody has archived yet; taken once.
+  func takeSealed(through lsn: UInt64) -> [SealedSegment] {
+    state.withLock { state in
+      let ready = state.sealed.filter { $0.lastLSN <= lsn }
+      state.sealed.removeAll { $0.lastLSN <= lsn }
+      return ready
+    }
+  }
+
+  var hasSealed: Bool { state.withLock { !$0.sealed.isEmpty } }
+
+  /// Gives back a segment that could not be archived now.
+  func putBack(_ segment: SealedSegment) { state.withLock { $0.sealed.append(segment) } }
+}

@@ -1,0 +1,194 @@
+internal import Core
+internal import Disk
+internal import Journal
+internal import StorageAPI
+
+/// What an opened store is made of.
+struct StoreParts: ~Copyable {
+  let storageID: FileID
+  let shared: Committer.Shared
+  let committer: Committer
+  let capacity: Capacity
+  let archive: JournalArchive
+  let random: any RandomSource
+  let lock: any DiskFile
+  let recovery: RecoverySummary
+  let missing: [FileID]
+  let needsRebuild: Bool
+}
+
+/// The way from files to a running store: lock, identity, index, journal, redo, a new incarnation, a checkpoint.
+struct StoreOpening {
+  private let configuration: StoreConfiguration
+  private let disk: any Disk
+  private let time: any TimeSource
+  private let random: any RandomSource
+  private let tree: DocumentTree
+  private let lock: any DiskFile
+  private let state: StateFiles
+
+  init(
+    _ configuration: StoreConfiguration, disk: any Disk, time: any TimeSource, random: any RandomSource
+  ) throws(StoreError) {
+    self.configuration = configuration
+    self.disk = disk
+    self.time = time
+    self.random = random
+    state = StateFiles(disk: disk, directory: "\(configuration.dataDirectory)/state")
+    lock = try DataDirectoryLock.take(configuration.dataDirectory, disk: disk)
+    do throws(DiskError) {
+      tree = try DocumentTree(disk: disk, root: configuration.dataDirectory)
+      try disk.makeDirectories("\(configuration.journalDirectory)/archive")
+      try disk.makeDirectories(configuration.indexDirectory)
+      let devices = [try disk.stat(tree.staging)?.device, try disk.stat(tree.absolute("files"))?.device]
+      guard devices[0] == devices[1] else {
+        throw DiskError("check that staging and files are one file system", configuration.dataDirectory, code: 18)
+      }
+    } catch {
+      throw .disk(error)
+    }
+  }
+
+  mutating func run() throws(StoreError) -> Store {
+    let began = time.uptime()
+    let identity = try identity()
+    let (journalConfiguration, indexIdentity) = configure(identity)
+    let opened = Index.open(configuration.indexDirectory, identity: indexIdentity)
+    let recovery: JournalRecovery
+    do throws(JournalError) {
+      recovery = try JournalRecovery(
+        journalConfiguration, disk: disk, time: time, attestedLSN: opened?.appliedLSN ?? 0)
+    } catch {
+      throw .journal(error)
+    }
+    let isNew = recovery.lastLSN == 0
+    let index: Index
+    if let opened { index = opened } else { index = try newIndex(indexIdentity, isComplete: isNew) }
+    let checkpoint = recovery.checkpoint.flatMap { Checkpoint($0) }
+    guard checkpoint != nil || recovery.firstLSN == 1 else {
+      throw .invalid(
+        "the journal begins at LSN \(recovery.firstLSN) and holds no checkpoint: segments are missing; restore them")
+    }
+    var redo = Redo(recovery: recovery, tree: tree, index: index, checkpoint: checkpoint?.lsn ?? 0)
+    try redo.run()
+    var summary = redo.summary
+    summary.tornTail = recovery.tornTail?.file
+    summary.seconds = (time.uptime() - began).inSeconds
+    let configured = try state.mode() ?? configuration.initialMode
+    let mode = redo.mode ?? checkpoint?.mode ?? configured
+    try clearStaging()
+    let parts = try assemble(
+      Findings(
+        identity: identity, index: index, recovery: recovery, checkpoint: checkpoint, mode: mode, summary: summary,
+        missing: redo.missing, journal: journalConfiguration))
+    return try Store(parts, configuration: configuration)
+  }
+
+  private struct Findings {
+    let identity: StateFiles.Identity
+    let index: Index
+    let recovery: JournalRecovery
+    let checkpoint: Checkpoint?
+    let mode: ApplianceMode
+    let summary: RecoverySummary
+    let missing: [FileID]
+    let journal: JournalConfiguration
+  }
+
+  private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
+    let recovered = found.recovery.lastLSN
+    let journal: Journal
+    do throws(JournalError) {
+      journal = try found.recovery.start(incarnation: random.uint64() >> 1)
+    } catch {
+      throw .journal(error)
+    }
+    let known = (found.checkpoint?.incarnations ?? []).filter { old in
+      !found.recovery.incarnations.contains { $0.id == old.id }
+    }
+    let status = StatusBox(
+      Committer.Status(
+        mode: found.mode, lastLSN: journal.durableLSN, checkpointLSN: found.checkpoint?.lsn ?? 0,
+        chainHead: journal.chainHead, sealed: found.recovery.sealed + journal.takeSealed()))
+    let placements = Placements(
+      tree: tree, bytesMax: configuration.unplacedBytesMax, through: journal.durableLSN, time: time)
+    let shared = Committer.Shared(
+      tree: tree, index: found.index, placements: placements, time: time, epoch: found.identity.epoch,
+      incarnations: known + found.recovery.incarnations, feed: FeedSignal(lsn: journal.durableLSN), status: status)
+    let capacity: Capacity
+    let archive: JournalArchive
+    do throws(DiskError) {
+      capacity = try Capacity(
+        disk: disk, directory: configuration.dataDirectory, limit: configuration.capacityLimitBytes,
+        headroom: configuration.headroomBytes, time: time)
+      archive = try JournalArchive(found.journal, disk: disk)
+    } catch {
+      throw .disk(error)
+    }
+    // The index follows the journal's control records too: its LSN then attests to all of them.
+    do throws(SQLiteError) {
+      try found.index.apply([], through: journal.durableLSN)
+    } catch {
+      throw .index(error.description)
+    }
+    let committer = Committer(
+      shared, journal: journal, mode: found.mode, queueLimit: configuration.queuedChangesMax)
+    // What was redone is durable: the next start need not do it again.
+    if recovered > 0, found.summary.records > 0 {
+      committer.commit([Command(action: .checkpoint(recovered), actor: Actor("recovery")) { _ in }])
+    }
+    return StoreParts(
+      storageID: found.identity.storageID, shared: shared, committer: committer, capacity: capacity, archive: archive,
+      random: random, lock: lock, recovery: found.summary, missing: found.missing,
+      needsRebuild: found.index.state != .ready)
+  }
+
+  private func identity() throws(StoreError) -> StateFiles.Identity {
+    if let known = try state.identity() {
+      if let wanted = configuration.applianceID, wanted != known.storageID {
+        throw .invalid(
+          "\(configuration.dataDirectory) belongs to storage \(known.storageID), the configuration says \(wanted)")
+      }
+      return known
+    }
+    let segments: [DirectoryEntry]
+    do throws(DiskError) { segments = try disk.list(configuration.journalDirectory) } catch { throw .disk(error) }
+    guard !segments.contains(where: { $0.name.hasSuffix(".wal") }) else {
+      throw .invalid(
+        "\(configuration.dataDirectory)/state/store.json is missing, but a journal exists: restore it from a backup")
+    }
+    let made = StateFiles.Identity(storageID: configuration.applianceID ?? .random(random), epoch: 1)
+    try state.write(made)
+    try state.write(configuration.initialMode)
+    return made
+  }
+
+  private func configure(_ identity: StateFiles.Identity) -> (JournalConfiguration, IndexIdentity) {
+    var journal = JournalConfiguration(
+      directory: configuration.journalDirectory, appliance: identity.storageID, epoch: identity.epoch)
+    journal.segmentBytesMax = configuration.segmentBytesMax
+    return (journal, IndexIdentity(appliance: identity.storageID, epoch: identity.epoch))
+  }
+
+  /// Replaces whatever index there is.
+  private func newIndex(_ identity: IndexIdentity, isComplete: Bool) throws(StoreError) -> Index {
+    do throws(SQLiteError) {
+      try Index.removeFiles(in: configuration.indexDirectory)
+      return try Index.create(
+        configuration.indexDirectory, identity: identity, generation: random.uint64() >> 1, isComplete: isComplete)
+    } catch {
+      throw .index(error.description)
+    }
+  }
+
+  /// Unfinished uploads of earlier runs; what the journal knows was moved into place by redo.
+  private func clearStaging() throws(StoreError) {
+    do throws(DiskError) {
+      for entry in try disk.list(tree.staging) where entry.name.hasSuffix(".part") {
+        try disk.unlink("\(tree.staging)/\(entry.name)")
+      }
+    } catch {
+      throw .disk(error)
+    }
+  }
+}
