@@ -4,7 +4,8 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
   public let description: String
 }
 
-/// A program's whole configuration table, and how it is loaded: environment beats file beats default. Nothing is ignored:
+/// A program's whole configuration table, and how it is loaded: environment beats file beats default. Nothing is
+/// ignored:
 /// an unknown key or a bad value is refused by name.
 public struct ConfigurationTable: Sendable {
   /// What the program's keys begin with, e.g. `SE_`: in the environment, unknown keys that begin so are refused.

@@ -1,5 +1,7 @@
-/// Reads a file of `KEY=value` lines as systemd's `EnvironmentFile=` does (systemd.exec(5)): comments begin with `#` or `;`,
-/// values may be quoted with `'` or `"`, a backslash escapes in double quotes and outside of quotes, and one at the end of a
+/// Reads a file of `KEY=value` lines as systemd's `EnvironmentFile=` does (systemd.exec(5)): comments begin with `#`
+/// or `;`,
+/// values may be quoted with `'` or `"`, a backslash escapes in double quotes and outside of quotes, and one at the
+/// end of a
 /// line continues it.
 enum EnvironmentFile {
   static let bytesMax = 1 << 20

@@ -1,4 +1,5 @@
-/// One key of a program's configuration: its type, default and meaning. A program keeps all of its settings in one table.
+/// One key of a program's configuration: its type, default and meaning. A program keeps all of its settings in one
+/// table.
 public struct Setting<Value: Sendable>: Sendable {
   public let key: String
   public let kind: SettingKind<Value>

@@ -21,7 +21,8 @@ extension Checksum: CustomStringConvertible, LosslessStringConvertible, Codable 
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let sum = Checksum(text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a SHA-256 in hex: \(text.prefix(80))")
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "not a SHA-256 in hex: \(text.prefix(80))")
     }
     self = sum
   }

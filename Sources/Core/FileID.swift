@@ -1,4 +1,5 @@
-/// A document's id: a UUID (RFC 9562). Ordered as its bytes are, which is the order of its text and of PostgreSQL's `uuid`.
+/// A document's id: a UUID (RFC 9562). Ordered as its bytes are, which is the order of its text and of PostgreSQL's
+/// `uuid`.
 public struct FileID: Hashable, Comparable, Sendable {
   /// Bytes 0–7, big-endian.
   public let high: UInt64

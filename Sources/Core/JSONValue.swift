@@ -18,13 +18,13 @@ extension JSONValue: Codable {
       self = .null
     } else if let value = try? container.decode(Bool.self) {  // each failed try only means "another kind"
       self = .bool(value)
-    } else if let value = try? container.decode(Int64.self) {  // as above
+    } else if let value = try? container.decode(Int64.self) {  // as above: another kind
       self = .integer(value)
-    } else if let value = try? container.decode(Double.self) {  // as above
+    } else if let value = try? container.decode(Double.self) {  // as above: another kind
       self = .number(value)
-    } else if let value = try? container.decode(String.self) {  // as above
+    } else if let value = try? container.decode(String.self) {  // as above: another kind
       self = .string(value)
-    } else if let value = try? container.decode([JSONValue].self) {  // as above
+    } else if let value = try? container.decode([JSONValue].self) {  // as above: another kind
       self = .array(value)
     } else {
       self = .object(try container.decode([String: JSONValue].self))
@@ -89,8 +89,10 @@ public enum JSON {
     return switch error {
     case .typeMismatch(let expected, let context): "\(path(context)): expected \(expected)"
     case .valueNotFound(let expected, let context): "\(path(context)): expected \(expected), found null"
-    case .keyNotFound(let key, let context): "\((path(context).isEmpty ? "" : path(context) + "."))\(key.stringValue) is missing"
-    case .dataCorrupted(let context): path(context).isEmpty ? "not valid JSON" : "\(path(context)): \(context.debugDescription)"
+    case .keyNotFound(let key, let context):
+      "\((path(context).isEmpty ? "" : path(context) + "."))\(key.stringValue) is missing"
+    case .dataCorrupted(let context):
+      path(context).isEmpty ? "not valid JSON" : "\(path(context)): \(context.debugDescription)"
     @unknown default: "not valid JSON"
     }
   }

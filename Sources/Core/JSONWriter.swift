@@ -7,7 +7,9 @@ public struct JSONWriter: Sendable {
   public init(reserving capacity: Int = 256) { bytes.reserveCapacity(capacity) }
 
   /// One whole document, built in a closure.
-  public static func document(reserving capacity: Int = 256, _ build: (inout JSONWriter) throws -> Void) rethrows -> [UInt8] {
+  public static func document(reserving capacity: Int = 256, _ build: (inout JSONWriter) throws -> Void) rethrows
+    -> [UInt8]
+  {
     var writer = JSONWriter(reserving: capacity)
     try build(&writer)
     return writer.bytes
@@ -80,10 +82,22 @@ public struct JSONWriter: Sendable {
   }
 
   // Members in one call.
-  public mutating func member(_ name: StaticString, _ value: some StringProtocol) { key(name); string(value) }
-  public mutating func member(_ name: StaticString, _ value: some BinaryInteger) { key(name); integer(value) }
-  public mutating func member(_ name: StaticString, _ value: Bool) { key(name); bool(value) }
-  public mutating func member(_ name: StaticString, _ value: Timestamp) { key(name); string(value.description) }
+  public mutating func member(_ name: StaticString, _ value: some StringProtocol) {
+    key(name)
+    string(value)
+  }
+  public mutating func member(_ name: StaticString, _ value: some BinaryInteger) {
+    key(name)
+    integer(value)
+  }
+  public mutating func member(_ name: StaticString, _ value: Bool) {
+    key(name)
+    bool(value)
+  }
+  public mutating func member(_ name: StaticString, _ value: Timestamp) {
+    key(name)
+    string(value.description)
+  }
   public mutating func member(_ name: StaticString, _ value: Timestamp?) {
     key(name)
     if let value { string(value.description) } else { null() }

@@ -21,7 +21,11 @@ extension Timestamp: CustomStringConvertible, Codable, LosslessStringConvertible
     out.appendDecimal(civil.second, width: 2)
     if fraction > 0 {
       out.append(UInt8(ascii: "."))
-      if fraction % 1000 == 0 { out.appendDecimal(fraction / 1000, width: 3) } else { out.appendDecimal(fraction, width: 6) }
+      if fraction % 1000 == 0 {
+        out.appendDecimal(fraction / 1000, width: 3)
+      } else {
+        out.appendDecimal(fraction, width: 6)
+      }
     }
     out.append(UInt8(ascii: "Z"))
     return out
@@ -79,7 +83,8 @@ extension Timestamp: CustomStringConvertible, Codable, LosslessStringConvertible
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let time = Timestamp(text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "not an RFC 3339 time: \(text.prefix(40))")
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "not an RFC 3339 time: \(text.prefix(40))")
     }
     self = time
   }

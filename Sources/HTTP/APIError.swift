@@ -60,7 +60,8 @@ public enum ErrorCode: String, Sendable, CaseIterable, Codable {
   }
 }
 
-/// The one error that crosses the wire: a code, what was wrong and how to mend it, for the client; `cause` for our log only.
+/// The one error that crosses the wire: a code, what was wrong and how to mend it, for the client; `cause` for our
+/// log only.
 public struct APIError: Error, Sendable {
   public var code: ErrorCode
   /// For the client: what was attempted, on what, why it failed, how to mend it. Holds no secrets, paths or addresses.

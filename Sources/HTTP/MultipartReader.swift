@@ -2,7 +2,8 @@ internal import Core
 internal import Glibc
 
 /// Reads `multipart/form-data` (RFC 7578) part by part from a source of byte chunks, holding one chunk and a boundary's
-/// length at most. Belongs to one task. Everything wrong with the body is `VALIDATION_ERROR`; the source's errors pass through.
+/// length at most. Belongs to one task. Everything wrong with the body is `VALIDATION_ERROR`; the source's errors
+/// pass through.
 public final class MultipartReader {
   /// One part. Its body must be read before the next part is asked for; what was not read is skipped then.
   public struct Part {

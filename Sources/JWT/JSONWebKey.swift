@@ -45,7 +45,8 @@ public struct JSONWebKey: Sendable, Hashable, Codable {
     return Base64.url.encode(SHA256.digest(Array(canonical.utf8)).bytes)
   }
 
-  /// The key when it may verify RS256 signatures; nil for other kinds, uses and algorithms, and for numbers that make no
+  /// The key when it may verify RS256 signatures; nil for other kinds, uses and algorithms, and for numbers that make
+  /// no
   /// key of 2048 to 8192 bits.
   public var rs256Key: PublicKey? {
     guard kty == "RSA", use == nil || use == "sig", alg == nil || alg == "RS256" else { return nil }

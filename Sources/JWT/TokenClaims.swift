@@ -49,7 +49,7 @@ extension TokenClaims: Codable {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     issuer = try fields.decode(String.self, forKey: .iss)
     subject = try Self.text(fields, .sub)
-    if let one = try? fields.decode(String.self, forKey: .aud) {  // RFC 7519 §4.1.3 allows one text in place of an array
+    if let one = try? fields.decode(String.self, forKey: .aud) {  // RFC 7519 §4.1.3: one text is allowed too
       audience = [one]
     } else {
       audience = try fields.decode([String].self, forKey: .aud)

@@ -2,7 +2,8 @@ public import Core
 internal import Synchronization
 public import Telemetry
 
-/// Periodic work: no input, idempotent, bounded by a timeout, one run at a time; on a timer and on a poke; with a status that
+/// Periodic work: no input, idempotent, bounded by a timeout, one run at a time; on a timer and on a poke; with a
+/// status that
 /// `/metrics`, `/api/v1/info` and the console show.
 public final class BackgroundTask: Service {
   public let name: String

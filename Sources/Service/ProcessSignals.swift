@@ -14,7 +14,8 @@ public protocol SignalSource: Sendable {
   func next() async -> ProcessSignal
 }
 
-/// SIGTERM, SIGINT and SIGHUP of this process. They are blocked for every thread and read from a signalfd by one thread, so
+/// SIGTERM, SIGINT and SIGHUP of this process. They are blocked for every thread and read from a signalfd by one
+/// thread, so
 /// that no Swift code ever runs in a signal handler. Make it before other threads start: they inherit the mask.
 public final class ProcessSignals: SignalSource {
   private struct State {
@@ -65,7 +66,8 @@ public final class ProcessSignals: SignalSource {
   }
 }
 
-/// The thread that reads the signalfd. A free-standing type: a closure passed to pthread_create must not capture an actor.
+/// The thread that reads the signalfd. A free-standing type: a closure passed to pthread_create must not capture an
+/// actor.
 private enum SignalThread {
   private final class Context: Sendable {
     let descriptor: CInt

@@ -1,4 +1,5 @@
-/// A part of a program that runs from start to stop. It returns soon after `Shutdown.requested()` (finishing what is under
+/// A part of a program that runs from start to stop. It returns soon after `Shutdown.requested()` (finishing what is
+/// under
 /// way), at once when its task is cancelled, and throws when it cannot go on: then the whole program stops.
 public protocol Service: Sendable {
   /// Short, for logs: `api server`, `gc`.
@@ -14,7 +15,8 @@ public enum Shutdown {
   /// True once this service was asked to stop.
   public static var isRequested: Bool { signal?.isRaised ?? false }
 
-  /// Returns when this service is asked to stop, or its task is cancelled. Outside a `ServiceGroup`: only on cancellation.
+  /// Returns when this service is asked to stop, or its task is cancelled. Outside a `ServiceGroup`: only on
+  /// cancellation.
   public static func requested() async {
     if let signal { await signal.wait() } else { await ShutdownSignal().wait() }
   }

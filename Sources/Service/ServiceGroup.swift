@@ -50,7 +50,8 @@ public struct ServiceGroup: Sendable {
           break waiting
         case .ended(let name, let error):
           failure = error ?? EndedUnexpectedly(service: name)
-          logger.error("a service ended, stopping all", ["service": .string(name), "error": .error(failure!)])  // set above
+          // set above
+          logger.error("a service ended, stopping all", ["service": .string(name), "error": .error(failure!)])
           break waiting
         }
       }

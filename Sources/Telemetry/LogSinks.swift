@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// Lines to a file descriptor (standard error of a daemon: systemd and Kubernetes keep it). A reader that does not read must
+/// Lines to a file descriptor (standard error of a daemon: systemd and Kubernetes keep it). A reader that does not
+/// read must
 /// not stop the program: the descriptor's pipe being full drops lines, and the next line that fits says how many.
 public final class DescriptorSink: LogSink {
   private let descriptor: CInt

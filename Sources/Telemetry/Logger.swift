@@ -1,6 +1,7 @@
 public import Core
 
-/// Writes structured entries: an event name in plain words plus fields. A value; `with` adds fields for all that follows.
+/// Writes structured entries: an event name in plain words plus fields. A value; `with` adds fields for all that
+/// follows.
 /// Secrets never go in here: there is no redaction to rely on.
 public struct Logger: Sendable {
   public let label: String

@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// One metric name with all its label values. The number of series is bounded: past it, samples go to the label `other`.
+/// One metric name with all its label values. The number of series is bounded: past it, samples go to the label
+/// `other`.
 final class Family: Sendable {
   enum Kind: Sendable {
     case counter

@@ -20,7 +20,8 @@ public struct TraceContext: Hashable, Sendable {
     return TraceContext(traceID: Hex.encode(bytes.prefix(16)), spanID: Hex.encode(bytes.suffix(8)), isSampled: false)
   }
 
-  /// Parses `version-traceid-parentid-flags`; nil for anything malformed, which then starts a new trace as the standard says.
+  /// Parses `version-traceid-parentid-flags`; nil for anything malformed, which then starts a new trace as the
+  /// standard says.
   public init?(traceparent: String) {
     let parts = traceparent.split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count >= 4, parts[0].count == 2, parts[0] != "ff", parts[0] != "00" || parts.count == 4,
