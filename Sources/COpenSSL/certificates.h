@@ -4,13 +4,13 @@
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <string.h>
 
 static inline EVP_PKEY *artstore_rsa_generate(size_t bits) { return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", bits); }
 
@@ -57,36 +57,9 @@ static inline long long artstore_seconds(const ASN1_TIME *time) {
   return good ? days * 86400LL + seconds : LLONG_MIN;
 }
 
-// Copies the only URI of the subject alternative names, NUL-terminated. 1 found, 0 none, -1 several or too long.
-static inline int artstore_san_uri(X509 *certificate, char *out, size_t capacity) {
-  GENERAL_NAMES *names = (GENERAL_NAMES *)X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-  if (!names) return 0;
-  int found = 0;
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-    if (name->type != GEN_URI) continue;
-    const ASN1_IA5STRING *uri = name->d.uniformResourceIdentifier;
-    size_t count = (size_t)ASN1_STRING_length(uri);
-    const unsigned char *bytes = ASN1_STRING_get0_data(uri);
-    if (found || count >= capacity || memchr(bytes, 0, count)) { found = -1; break; }
-    memcpy(out, bytes, count);
-    out[count] = 0;
-    found = 1;
-  }
-  GENERAL_NAMES_free(names);
-  return found;
-}
-
-// Adds an extension written as in openssl.cnf. 1 on success.
-static inline int artstore_add_extension(X509 *certificate, X509 *issuer, int nid, const char *value) {
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
-  X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-  if (!extension) return 0;
-  int good = X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
-  return good;
+// Whether an error of the queue only says that the text has no (further) PEM block.
+static inline int artstore_is_no_start_line(unsigned long code) {
+  return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
 static inline int artstore_add_common_name(X509_NAME *name, const unsigned char *text, int count) {

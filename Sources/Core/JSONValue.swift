@@ -16,7 +16,7 @@ extension JSONValue: Codable {
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null
-    } else if let value = try? container.decode(Bool.self) {  // each failed try only means "another kind"
+    } else if let value = try? container.decode(Bool.self) {  // a failed try is another kind
       self = .bool(value)
     } else if let value = try? container.decode(Int64.self) {  // as above: another kind
       self = .integer(value)

@@ -5,10 +5,13 @@ public struct CertificateAuthority: Sendable {
   public let certificate: Certificate
   public let key: PrivateKey
 
-  /// Throws when the key is not the certificate's.
+  /// Throws when the key is not the certificate's, or the certificate may not sign.
   public init(certificate: Certificate, key: PrivateKey) throws(CryptoError) {
     guard certificate.spki == key.publicKey.spki else {
       throw CryptoError("opening a certificate authority", reason: "the key does not belong to the certificate")
+    }
+    guard certificate.isAuthority else {
+      throw CryptoError("opening a certificate authority", reason: "its certificate does not allow it to sign")
     }
     self.certificate = certificate
     self.key = key

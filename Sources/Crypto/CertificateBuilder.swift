@@ -11,7 +11,7 @@ struct CertificateBuilder {
   var usage: CertificateUsage?
   var hosts: [String] = []
 
-  /// Signs with `issuerKey`; without `issuer` the certificate is self-signed. Backdated by an hour, because clocks differ.
+  /// Signs with `issuerKey`; without `issuer` it is self-signed. Backdated by an hour, because clocks differ.
   func sign(
     issuer: Certificate?, issuerKey: PrivateKey, time: any TimeSource, random: any RandomSource
   ) throws(CryptoError) -> Certificate {
@@ -19,19 +19,11 @@ struct CertificateBuilder {
     defer { X509_free(pointer) }
     var parent: OpaquePointer?
     if let issuer {
-      parent = issuer.der.withUnsafeBufferPointer { buffer in
-        var cursor = buffer.baseAddress
-        return d2i_X509(nil, &cursor, buffer.count)
-      }
-      guard parent != nil else { throw CryptoError(openSSL: "reading the issuer's certificate") }
+      parent = try Certificate.parse(issuer.der)
     }
     defer { X509_free(parent) }
-    try fill(pointer, parent: parent, time: time, random: random)
-    for (kind, value) in try extensions() {
-      guard artstore_add_extension(pointer, parent ?? pointer, kind, value) == 1 else {
-        throw CryptoError(openSSL: "adding to a certificate: \(value)")
-      }
-    }
+    try fill(pointer, parent: parent, issuer: issuer, time: time, random: random)
+    try addExtensions(pointer, issuer: issuer)
     guard X509_sign(pointer, issuerKey.handle.pointer, EVP_sha256()) > 0 else {
       throw CryptoError(openSSL: "signing a certificate")
     }
@@ -39,9 +31,17 @@ struct CertificateBuilder {
   }
 
   private func fill(
-    _ pointer: OpaquePointer, parent: OpaquePointer?, time: any TimeSource, random: any RandomSource
+    _ pointer: OpaquePointer, parent: OpaquePointer?, issuer: Certificate?, time: any TimeSource,
+    random: any RandomSource
   ) throws(CryptoError) {
     let now = time.now()
+    if let issuer, !issuer.isValid(at: now) {
+      throw CryptoError(
+        "signing a certificate", reason: "the authority is good from \(issuer.notBefore) to \(issuer.notAfter)")
+    }
+    // A leaf that outlives its authority would only fail later and less clearly.
+    let start = max(now - .seconds(3600), issuer?.notBefore ?? now - .seconds(3600))
+    let end = min(now + validity, issuer?.notAfter ?? now + validity)
     // 127 random bits, not zero: a positive number of at most 16 bytes (RFC 5280 §4.1.2.2).
     var serial = random.bytes(16)
     serial[0] = serial[0] & 0x7F | 0x40
@@ -51,48 +51,49 @@ struct CertificateBuilder {
     let text = Array(subject.utf8)
     guard X509_set_version(pointer, 2) == 1,
       BN_to_ASN1_INTEGER(number, X509_get_serialNumber(pointer)) != nil,
-      ASN1_TIME_set(X509_getm_notBefore(pointer), Int((now - .seconds(3600)).seconds)) != nil,
-      ASN1_TIME_set(X509_getm_notAfter(pointer), Int((now + validity).seconds)) != nil,
+      ASN1_TIME_set(X509_getm_notBefore(pointer), Int(start.seconds)) != nil,
+      ASN1_TIME_set(X509_getm_notAfter(pointer), Int(end.seconds)) != nil,
       artstore_add_common_name(name, text, Int32(text.count)) == 1,
       X509_set_issuer_name(pointer, parent.map { X509_get_subject_name($0) } ?? name) == 1,
       X509_set_pubkey(pointer, key.handle.pointer) == 1
     else { throw CryptoError(openSSL: "making a certificate for \(subject)") }
   }
 
-  private func extensions() throws(CryptoError) -> [(Int32, String)] {
-    var list: [(Int32, String)] = [(NID_subject_key_identifier, "hash")]
-    if isAuthority {
-      list.append((NID_basic_constraints, "critical,CA:TRUE,pathlen:0"))
-      list.append((NID_key_usage, "critical,keyCertSign,cRLSign"))
-    } else {
-      list.append((NID_basic_constraints, "critical,CA:FALSE"))
-      list.append((NID_key_usage, "critical,digitalSignature"))
+  private func addExtensions(_ pointer: OpaquePointer, issuer: Certificate?) throws(CryptoError) {
+    let ownID = Self.keyID(key.spkiHash)
+    // basicConstraints: an authority signs leaves only (pathlen 0).
+    let constraints =
+      isAuthority ? DER.sequence(DER.value(DER.boolean, [0xFF]), DER.value(DER.integer, [0])) : DER.sequence()
+    // keyUsage, named bits from the left: digitalSignature 0; keyCertSign 5, cRLSign 6.
+    let keyUsage = DER.value(DER.bitString, isAuthority ? [1, 0x06] : [7, 0x80])
+    try Self.add(pointer, NID_basic_constraints, isCritical: true, constraints)
+    try Self.add(pointer, NID_key_usage, isCritical: true, keyUsage)
+    try Self.add(pointer, NID_subject_key_identifier, isCritical: false, DER.value(DER.octetString, ownID))
+    let issuerID = issuer.map { $0.keyID ?? Self.keyID($0.spkiHash) } ?? ownID
+    try Self.add(pointer, NID_authority_key_identifier, isCritical: false, DER.sequence(DER.value(0x80, issuerID)))
+    if let usage {
+      let purposes = usage.purposes.map { DER.value(DER.objectIdentifier, $0) }
+      try Self.add(
+        pointer, NID_ext_key_usage, isCritical: false, DER.value(DER.sequence, purposes.flatMap { $0 }))
     }
-    if let usage { list.append((NID_ext_key_usage, usage.rawValue)) }
-    var names = identity.map { ["URI:\($0.uri)"] } ?? []
-    for host in hosts {
-      // The names go through OpenSSL's configuration syntax: nothing that could end a name may pass.
-      guard !host.isEmpty, host.utf8.allSatisfy({ Self.isHostByte($0) }) else {
-        throw CryptoError("making a certificate", reason: "\(host.prefix(80)) is neither a host name nor an IP address")
-      }
-      names.append(Self.isAddress(host) ? "IP:\(host)" : "DNS:\(host)")
-    }
-    if !names.isEmpty { list.append((NID_subject_alt_name, names.joined(separator: ","))) }
-    return list
+    let names = try SubjectAlternativeName(identity: identity, hosts: hosts)
+    if !names.isEmpty { try Self.add(pointer, NID_subject_alt_name, isCritical: false, names.der) }
   }
 
-  private static func isHostByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: ":"):
-      true
-    default: false
-    }
+  private static func add(
+    _ pointer: OpaquePointer, _ kind: Int32, isCritical: Bool, _ der: [UInt8]
+  ) throws(CryptoError) {
+    guard let value = ASN1_OCTET_STRING_new() else { throw CryptoError(openSSL: "adding to a certificate") }
+    defer { ASN1_OCTET_STRING_free(value) }
+    guard ASN1_OCTET_STRING_set(value, der, Int32(der.count)) == 1,
+      let item = X509_EXTENSION_create_by_NID(nil, kind, isCritical ? 1 : 0, value)
+    else { throw CryptoError(openSSL: "adding to a certificate") }
+    defer { X509_EXTENSION_free(item) }
+    guard X509_add_ext(pointer, item, -1) == 1 else { throw CryptoError(openSSL: "adding to a certificate") }
   }
 
-  private static func isAddress(_ host: String) -> Bool {
-    host.utf8.contains(UInt8(ascii: ":")) || host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || $0 < 0x3A && $0 > 0x2F }
-  }
+  /// The head of the key's SHA-256: short and unique (RFC 7093 §2).
+  private static func keyID(_ hash: Checksum) -> [UInt8] { Array(hash.bytes.prefix(20)) }
 }
 
 /// What a certificate's key may be used for in TLS (RFC 5280 §4.2.1.12).
@@ -100,6 +101,17 @@ public enum CertificateUsage: String, Sendable, Hashable {
   case server = "serverAuth"
   case client = "clientAuth"
   case both = "serverAuth,clientAuth"
+
+  /// id-kp-serverAuth and id-kp-clientAuth, encoded: 1.3.6.1.5.5.7.3.1 and .2.
+  var purposes: [[UInt8]] {
+    let server: [UInt8] = [0x2B, 6, 1, 5, 5, 7, 3, 1]
+    let client: [UInt8] = [0x2B, 6, 1, 5, 5, 7, 3, 2]
+    return switch self {
+    case .server: [server]
+    case .client: [client]
+    case .both: [server, client]
+    }
+  }
 }
 
 extension Certificate {

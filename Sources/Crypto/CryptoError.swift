@@ -1,6 +1,6 @@
 internal import COpenSSL
 
-/// A cryptographic operation that could not be done: what was attempted, and OpenSSL's reason. Never holds key material.
+/// A cryptographic operation that could not be done: what was attempted, and why not. Never holds key material.
 public struct CryptoError: Error, Sendable, Hashable, CustomStringConvertible {
   public let operation: String
   public let reason: String

@@ -7,7 +7,7 @@ public enum HMACSHA256 {
   }
 }
 
-/// HMAC with SHA-1: 20 bytes. For one-time passwords only (RFC 6238), where authenticator applications know nothing else.
+/// HMAC with SHA-1: 20 bytes. For one-time passwords only (RFC 6238), where authenticators know nothing else.
 public enum HMACSHA1 {
   public static func code(key: [UInt8], message: [UInt8]) -> [UInt8] {
     keyedHash(EVP_sha1(), count: 20, key: key, message: message)

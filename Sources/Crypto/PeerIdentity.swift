@@ -6,7 +6,7 @@ public enum PeerRole: String, Sendable, Hashable, Codable, CaseIterable {
 /// Who a peer is: the only URI among its certificate's subject alternative names, `artstore://<role>/<name>`.
 public struct PeerIdentity: Sendable, Hashable, CustomStringConvertible {
   public let role: PeerRole
-  /// 1–100 of the letters `A–Z a–z 0–9 . _ -`.
+  /// 1–64 (a common name's bound) of the letters `A–Z a–z 0–9 . _ -`.
   public let name: String
 
   /// Nil for a name that the URI cannot carry.
@@ -29,7 +29,7 @@ public struct PeerIdentity: Sendable, Hashable, CustomStringConvertible {
   public var description: String { uri }
 
   private static func isName(_ name: String) -> Bool {
-    (1...100).contains(name.utf8.count)
+    (1...64).contains(name.utf8.count)
       && name.utf8.allSatisfy { byte in
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -7,14 +7,25 @@ public final class PublicKey: Sendable {
   /// SubjectPublicKeyInfo in DER (RFC 5280 §4.1.2.7).
   public let spki: [UInt8]
 
+  /// At most this many bytes are parsed: 8192 bits of RSA take 1.1 KiB.
+  private static let bytesMax = 2048
+
+  /// Throws for other kinds of keys, for RSA below 2048 or above 8192 bits, and for any but the canonical encoding, so
+  /// that one key has one hash.
   public init(spki: [UInt8]) throws(CryptoError) {
-    var cursor: UnsafePointer<UInt8>?
+    guard spki.count <= Self.bytesMax else {
+      throw CryptoError("reading a public key", reason: "more than \(Self.bytesMax) bytes")
+    }
     let key = spki.withUnsafeBufferPointer { buffer in
-      cursor = buffer.baseAddress
+      var cursor = buffer.baseAddress
       return d2i_PUBKEY(nil, &cursor, buffer.count)
     }
     guard let key else { throw CryptoError(openSSL: "reading a public key (SPKI, DER)") }
     handle = KeyHandle(key)
+    guard try PEM.der("encoding a public key", { i2d_PUBKEY(key, $0) }) == spki else {
+      throw CryptoError("reading a public key", reason: "it is not in its canonical encoding")
+    }
+    try Self.checkKind(key)
     self.spki = spki
   }
 
@@ -27,6 +38,7 @@ public final class PublicKey: Sendable {
       throw CryptoError("making an RSA public key", reason: "modulus of 2048 to 8192 bits and exponent do not make one")
     }
     handle = KeyHandle(key)
+    try Self.checkKind(key)
     spki = try PEM.der("encoding a public key") { i2d_PUBKEY(key, $0) }
   }
 
@@ -52,9 +64,30 @@ public final class PublicKey: Sendable {
     return isGood
   }
 
+  private static func checkKind(_ key: OpaquePointer) throws(CryptoError) {
+    defer { ERR_clear_error() }
+    if EVP_PKEY_is_a(key, "RSA") == 1 {
+      guard (2048...8192).contains(EVP_PKEY_get_bits(key)) else {
+        throw CryptoError("reading a public key", reason: "an RSA key must have 2048 to 8192 bits")
+      }
+      return
+    }
+    var group = [CChar](repeating: 0, count: 64)
+    var count = 0
+    guard EVP_PKEY_is_a(key, "EC") == 1, EVP_PKEY_get_group_name(key, &group, group.count, &count) == 1,
+      group.prefix(count).elementsEqual("prime256v1".utf8.map { CChar(bitPattern: $0) })
+    else { throw CryptoError("reading a public key", reason: "only RSA and P-256 keys are used here") }
+  }
+
   private func number(_ name: String) -> [UInt8]? {
     var out = [UInt8](repeating: 0, count: 1024)
     let count = artstore_key_number(handle.pointer, name, &out, 1024)
     return count < 0 ? nil : Array(out.prefix(Int(count)))
   }
+}
+
+extension PublicKey: Hashable {
+  public static func == (a: PublicKey, b: PublicKey) -> Bool { a.spki == b.spki }
+
+  public func hash(into hasher: inout Hasher) { hasher.combine(spki) }
 }

@@ -27,7 +27,7 @@ public struct ClaimCode: Sendable, Hashable {
     ConstantTime.equal(keyHash, Array(spkiHash.bytes.prefix(Self.keyHashByteCount)))
   }
 
-  /// `XXXXX-XXXXX-…`, nine groups.
+  /// Nine groups of five digits, joined by hyphens.
   public var text: String {
     let bytes = secret + keyHash
     let check = Self.check(bytes)
@@ -40,7 +40,8 @@ public struct ClaimCode: Sendable, Hashable {
     return String(decoding: digits, as: UTF8.self)
   }
 
-  /// Reads what a person typed: either case, with or without hyphens and spaces, O for 0, I and L for 1. Nil when the count
+  /// Reads what a person typed: either case, with or without hyphens and spaces, O for 0, I and L for 1. Nil when the
+  /// count
   /// or the checksum is wrong.
   public init?(text: String) {
     var bytes: [UInt8] = []

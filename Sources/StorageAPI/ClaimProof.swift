@@ -1,8 +1,10 @@
 public import Core
 internal import Crypto
 
-/// The proof that a side of a claim knows the code's secret, bound to this TLS connection (RFC 9266's idea: the exporter of
-/// RFC 8446 §7.5 differs for a man in the middle), to the appliance's key and to both nonces. The role keeps a proof from
+/// The proof that a side of a claim knows the code's secret, bound to this TLS connection (RFC 9266's idea: the
+/// exporter of
+/// RFC 8446 §7.5 differs for a man in the middle), to the appliance's key and to both nonces. The role keeps a proof
+/// from
 /// being reflected.
 public enum ClaimProof {
   public static let exporterLabel = "EXPORTER-artstore-claim"
@@ -11,7 +13,8 @@ public enum ClaimProof {
 
   public enum Role: String, Sendable { case controlplane, appliance }
 
-  /// HMAC-SHA256(secret, "artstore-claim-v1 <role>" ‖ exporter ‖ SPKI hash ‖ control plane's nonce ‖ appliance's nonce),
+  /// HMAC-SHA256(secret, "artstore-claim-v1 <role>" ‖ exporter ‖ SPKI hash ‖ control plane's nonce ‖ appliance's
+  /// nonce),
   /// 32 bytes. Every part but the role has a fixed length, so that no two inputs make the same message.
   public static func make(
     secret: [UInt8], role: Role, exporter: [UInt8], spkiHash: Checksum, controlPlaneNonce: [UInt8],

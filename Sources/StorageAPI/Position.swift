@@ -3,7 +3,8 @@ internal import Core
 /// A place in an appliance's history of changes. Clients see it as an opaque text (`cursor`) and hand it back.
 ///
 /// An LSN alone would lie after a restored backup: the same numbers would stand for other changes. So a position names
-/// the life of the store (`epoch`), the feed's own (`generation`, new when the index was rebuilt) and the process run that
+/// the life of the store (`epoch`), the feed's own (`generation`, new when the index was rebuilt) and the process run
+/// that
 /// wrote the change (`incarnation`); one that the appliance does not know answers `CURSOR_EXPIRED`.
 public struct Position: Sendable, Hashable {
   public static let headerName = "ArtStore-Position"
@@ -25,7 +26,9 @@ public struct Position: Sendable, Hashable {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(32)
     for word in [epoch, generation, incarnation, lsn] {
-      for shift in stride(from: UInt64(56), through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
+      for shift in stride(from: UInt64(56), through: 0, by: -8) {
+        bytes.append(UInt8(truncatingIfNeeded: word >> shift))
+      }
     }
     return Base64.url.encode(bytes)
   }
