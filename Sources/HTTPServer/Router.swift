@@ -63,22 +63,33 @@ public struct Router: Sendable {
     do {
       return try await answer(request)
     } catch let error as APIError {
-      if let cause = error.cause {
-        logger.warning(
-          "request failed",
-          [
-            "request_id": .string(request.requestID), "code": .string(error.code.rawValue), "cause": .string(cause),
-          ])
-      }
-      return renderError(error, request)
+      return refuse(error, request)
+    } catch let error as any APIErrorConvertible {
+      if let known = error.apiError { return refuse(known, request) }
+      return fail(error, request)
     } catch is CancellationError {
       return renderError(APIError(.timeout, "the request was cut off before it was finished; send it again"), request)
     } catch {
-      logger.error(
-        "request failed unexpectedly",
-        ["request_id": .string(request.requestID), "path": .string(request.path), "error": .error(error)])
-      return renderError(APIError(.internalError, "an internal error; quote the request id to the operator"), request)
+      return fail(error, request)
     }
+  }
+
+  private func refuse(_ error: APIError, _ request: Request) -> Response {
+    if let cause = error.cause {
+      logger.warning(
+        "request failed",
+        [
+          "request_id": .string(request.requestID), "code": .string(error.code.rawValue), "cause": .string(cause),
+        ])
+    }
+    return renderError(error, request)
+  }
+
+  private func fail(_ error: any Error, _ request: Request) -> Response {
+    logger.error(
+      "request failed unexpectedly",
+      ["request_id": .string(request.requestID), "path": .string(request.path), "error": .error(error)])
+    return renderError(APIError(.internalError, "an internal error; quote the request id to the operator"), request)
   }
 
   private func answer(_ original: Request) async throws -> Response {

@@ -60,7 +60,8 @@ def run_load(target: Target, arguments: list[str]) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{target.server.name}: {' '.join(command)}\n{done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def sample(target: Target, arguments: list[str], work: str) -> Sample:
