@@ -29,7 +29,7 @@ bench: ## Measure against nginx (ONLY=name,… for a subset); results in build/b
 
 simulate: ## Run the store's crash simulation for long (SEEDS=n, default 200)
 	@tools/setup build
-	@exec tools/simulate
+	@SIMULATION_SEEDS=$${SEEDS:-200} swift test --package-path appliance --scratch-path build/swift --filter Simulation
 
 package: ## Make the appliance's tarball in build/package
 	@tools/setup build package
