@@ -27,7 +27,7 @@ public struct ClaimCode: Sendable, Hashable {
     ConstantTime.equal(keyHash, Array(spkiHash.bytes.prefix(Self.keyHashByteCount)))
   }
 
-  /// Nine groups of five digits, joined by hyphens.
+  /// `XXXXX-XXXXX-…`, nine groups.
   public var text: String {
     let bytes = secret + keyHash
     let check = Self.check(bytes)

@@ -1,0 +1,41 @@
+public import Core
+internal import HTTP
+public import HTTPServer
+internal import StorageAPI
+public import Store
+public import Telemetry
+
+/// The appliance's front put together: what its two listeners answer. Needs no sockets, so that tests call the routers.
+public struct Appliance: Sendable {
+  public let api: Router
+  public let probe: Router
+  public let readiness: Readiness
+
+  /// Probes a listener takes a second, and at once.
+  static let probesPerSecond = 20.0
+  static let probesBurst = 60.0
+
+  public init(
+    store: Store, maintenance: any Maintenance, onboarding: Onboarding, fileBytesMax: Int, time: any TimeSource,
+    random: any RandomSource, logger: Logger, metrics: MetricsRegistry
+  ) {
+    let readiness = Readiness(store: store, onboarding: onboarding, time: time)
+    self.readiness = readiness
+    ApplianceMetrics.register(
+      in: metrics, store: store, onboarding: onboarding, readiness: readiness, time: time)
+    let service = serviceRoutes(service: "appliance", time: time, metrics: metrics) { readiness.checks() }
+    let routes =
+      UploadRoute(store: store, fileBytesMax: fileBytesMax).routes
+      + FileRoutes(store: store).routes
+      + DownloadRoute(store: store, random: random).routes
+      + FeedRoutes(store: store).routes
+      + StateRoutes(store: store, maintenance: maintenance, onboarding: onboarding, time: time).routes
+      + ClaimRoute(onboarding: onboarding, store: store).routes
+      + TrustRoutes(onboarding: onboarding).routes
+      + service
+    api = Router(routes, authorizer: ApplianceAuthorizer(onboarding: onboarding), logger: logger)
+    let limit = RateLimit(perSecond: Self.probesPerSecond, burst: Self.probesBurst, time: time)
+    let probes = ProbeRoutes(readiness: readiness, metrics: metrics, time: time, limit: limit)
+    probe = Router(probes.routes, authorizer: ProbeAuthorizer(limit: limit), logger: logger)
+  }
+}

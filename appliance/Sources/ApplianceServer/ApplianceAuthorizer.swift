@@ -1,0 +1,46 @@
+internal import Core
+internal import Crypto
+internal import HTTP
+internal import HTTPServer
+
+/// Who may pass on the API listener: until the appliance is claimed nobody but a claim and a probe; afterwards only
+/// callers
+/// with a client certificate of the fleet that is not revoked, plus a token where the route wants a scope.
+struct ApplianceAuthorizer: Authorizer {
+  let onboarding: Onboarding
+
+  func authorize(_ request: Request, for access: Access) async throws(APIError) -> Principal {
+    switch access {
+    case .open: return .nobody
+    case .proof: return .nobody
+    case .certificate(let roles):
+      let peer = try peer(of: request)
+      guard roles.contains(peer.role) else {
+        throw APIError(.forbidden, "a certificate of the role \(peer.role.rawValue) may not do this")
+      }
+      return Principal(subject: peer.uri, peer: peer)
+    case .scope, .anyToken:
+      _ = try peer(of: request)
+      guard let authorizer = onboarding.trust.authorizer else { throw Self.notClaimed }
+      return try await authorizer.authorize(request, for: access)
+    case .session:
+      throw APIError(.forbidden, "an appliance has no sessions")
+    }
+  }
+
+  private func peer(of request: Request) throws(APIError) -> PeerIdentity {
+    guard onboarding.isClaimed else { throw Self.notClaimed }
+    // TLS resumption and the time between claim and first contact both let a connection in without a certificate.
+    guard let peer = request.peer, let key = request.peerSPKI else {
+      throw APIError(.forbidden, "this needs a client certificate of the fleet; connect with one")
+    }
+    guard !onboarding.trust.isRevoked(key) else { throw APIError(.forbidden, "this client certificate is revoked") }
+    try onboarding.noteMutualContact()
+    return peer
+  }
+
+  static var notClaimed: APIError {
+    APIError(
+      .forbidden, "this appliance is not claimed yet; an administrator claims it with the code printed on its host")
+  }
+}

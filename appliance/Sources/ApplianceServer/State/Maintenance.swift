@@ -1,0 +1,28 @@
+public import Core
+public import HTTP
+public import StorageAPI
+
+/// Upkeep as the API sees it: long runs that are started, waited for, asked about. `Upkeep` implements it; tests have
+/// their own.
+public protocol Maintenance: Sendable {
+  /// Starts a run, or throws `RECONCILE_IN_PROGRESS` while one goes on. Waits up to `wait` for its end.
+  func start(_ kind: MaintenanceKind, wait: Duration) async throws(APIError) -> MaintenanceState
+
+  /// Nil for a run nobody knows (any more).
+  func run(_ id: FileID) throws(APIError) -> MaintenanceState?
+
+  /// The background tasks as `/info` shows them.
+  var tasks: [ApplianceInfo.Task] { get }
+
+  /// What `/info` shows under `status` while a run goes on.
+  var isRunning: Bool { get }
+}
+
+public enum MaintenanceKind: String, Sendable, Hashable { case reconcile, scrub }
+
+/// A run, going on or over.
+public enum MaintenanceState: Sendable {
+  case running(FileID)
+  /// The contract's report object, as JSON.
+  case done([UInt8])
+}
