@@ -33,7 +33,9 @@ let package = Package(
       dependencies: ["Disk", "Journal", "CSQLite"] + kit("Core", "Crypto", "HTTP", "Reactor", "StorageAPI", "Telemetry"),
       swiftSettings: strict),
     .target(
-      name: "Upkeep", dependencies: ["Disk", "Journal", "Store"] + kit("Core", "Crypto", "Service", "StorageAPI", "Telemetry"),
+      name: "Upkeep",
+      dependencies: ["Disk", "Journal", "Store"]
+        + kit("Core", "Crypto", "HTTP", "Reactor", "Service", "StorageAPI", "Telemetry"),
       swiftSettings: strict),
     .target(
       name: "ApplianceServer", dependencies: ["Disk", "Store", "Upkeep"] + server, swiftSettings: strict),

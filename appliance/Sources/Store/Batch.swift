@@ -40,6 +40,8 @@ struct CommitContext {
   let now: Timestamp
   /// A document's row as committed.
   let row: (FileID) throws(APIError) -> IndexRow?
+  /// Whether a tombstone says that the document was removed for good.
+  let isRemoved: (FileID) throws(APIError) -> Bool
 }
 
 extension Batch {
@@ -53,6 +55,7 @@ extension Batch {
     case .purge(let id, let before): try purge(id, before: before, command, context, journal)
     case .transition(let target, let confirm): try transition(target, confirm: confirm, command, context, journal)
     case .setMode(let target): set(target, command, context, journal)
+    case .repair(let attributes): try repair(attributes, command, context, journal)
     case .note(let text): add(.note(text), .repair, command, context, journal, .nothing)
     case .checkpoint, .seal: preconditionFailure("the committer handles these itself")
     }
@@ -144,6 +147,21 @@ extension Batch {
     changes.append(.remove(id, lsn: lsn, at: context.now))
     works.append(.init(lsn: lsn, id: id, path: row.path, kind: .removal))
     return lsn
+  }
+
+  private mutating func repair(
+    _ found: Attributes, _ command: Command, _ context: CommitContext, _ journal: Journal
+  ) throws(APIError) -> UInt64 {
+    let id = found.record.fileID
+    let known = try row(id, context)
+    if let known {
+      guard known.lsn <= found.lsn, known.path == found.path else { throw .noDocument(id) }
+    } else if try context.isRemoved(id) {
+      throw .noDocument(id)
+    }
+    let row = IndexRow(
+      found.record, json: found.record.json, path: found.path, lsn: found.lsn, changedAt: context.now)
+    return try replace(found.record, of: row, .repair, command, context, journal)
   }
 
   private mutating func transition(

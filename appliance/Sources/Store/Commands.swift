@@ -19,6 +19,8 @@ struct Command: Sendable {
     case transition(ApplianceMode, confirm: Bool)
     /// On the host, whatever the rules of the API.
     case setMode(ApplianceMode)
+    /// Attributes found or restored by reconcile: only when the store knows nothing as new about the document.
+    case repair(Attributes)
     case checkpoint(UInt64)
     case note(String)
     case seal

@@ -21,6 +21,8 @@ final class Committer: Sendable {
     var readOnlyReason: String?
     var journal = JournalSummary()
     var sealed: [SealedSegment] = []
+    /// When the newest change was made, by the clock of then.
+    var newestChange: Timestamp
   }
 
   /// What the committer works with, all of it safe from any thread.
@@ -121,7 +123,7 @@ final class Committer: Sendable {
   /// One batch: as many commands as fit.
   private func commitSome(_ rest: inout ArraySlice<Command>, _ core: inout Core) {
     var batch = Batch(mode: core.mode)
-    let context = CommitContext(epoch: shared.epoch, now: shared.time.now(), row: row)
+    let context = CommitContext(epoch: shared.epoch, now: shared.time.now(), row: row, isRemoved: isRemoved)
     var checkpoint: UInt64?
     while let command = rest.first, core.journal.pendingBytes < Self.batchBytesMax {
       if case .seal = command.action {
@@ -156,7 +158,7 @@ final class Committer: Sendable {
     do throws(JournalError) {
       let last = try core.journal.commit()
       core.mode = batch.mode
-      shared.status.committed(mode: batch.mode, lsn: last, checkpoint: checkpoint)
+      shared.status.committed(mode: batch.mode, lsn: last, checkpoint: checkpoint, at: shared.time.now())
       try install(batch, through: last)
     } catch {
       let refusal: APIError
@@ -212,6 +214,14 @@ final class Committer: Sendable {
   }
 
   private func row(_ id: FileID) throws(APIError) -> IndexRow? { try shared.index.knownRow(id) }
+
+  private func isRemoved(_ id: FileID) throws(APIError) -> Bool {
+    do throws(SQLiteError) {
+      return try shared.index.isRemoved(id)
+    } catch {
+      throw APIError(.internalError, "the index cannot be read", cause: error)
+    }
+  }
 
   private func publish(_ core: borrowing Core) {
     var summary = JournalSummary()

@@ -115,6 +115,36 @@ extension Index {
     }
   }
 
+  /// When the newest change in the index was made.
+  func newestChange() throws(SQLiteError) -> Timestamp {
+    try read { (connection) throws(SQLiteError) in
+      let statement = try connection.statement("SELECT changed_at FROM files ORDER BY lsn DESC LIMIT 1")
+      defer { statement.reset() }
+      return Timestamp(microseconds: try statement.step() ? statement.integer(0) : 0)
+    }
+  }
+
+  func isRemoved(_ id: FileID) throws(SQLiteError) -> Bool {
+    try read { (connection) throws(SQLiteError) in
+      let statement = try connection.statement("SELECT 1 FROM tombstones WHERE id = ?").bind(id.bytes)
+      defer { statement.reset() }
+      return try statement.step()
+    }
+  }
+
+  /// Documents marked as damaged, with the kind of damage.
+  func problems() throws(SQLiteError) -> [FileID: String] {
+    try read { (connection) throws(SQLiteError) in
+      let statement = try connection.statement("SELECT id, kind FROM problems")
+      defer { statement.reset() }
+      var found: [FileID: String] = [:]
+      while try statement.step() {
+        if let id = FileID(bytes: statement.bytes(0)[...]) { found[id] = statement.text(1) }
+      }
+      return found
+    }
+  }
+
   private func ids(
     _ sql: String, _ bind: (SQLiteStatement) -> SQLiteStatement
   ) throws(SQLiteError) -> [FileID] {

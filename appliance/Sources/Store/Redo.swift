@@ -16,6 +16,7 @@ struct Redo {
   private(set) var mode: ApplianceMode?
   /// Large documents that neither staging nor the tree holds: damage that reconcile reports.
   private(set) var missing: [FileID] = []
+  private(set) var newestChange = Timestamp(microseconds: 0)
   private var final: [FileID: (lsn: UInt64, isRemoved: Bool)] = [:]
   private var changes: [IndexChange] = []
 
@@ -30,6 +31,7 @@ struct Redo {
 
   mutating func run() throws(StoreError) {
     try each(after: checkpoint) { (redo, mutation, lsn) throws(StoreError) in
+      redo.newestChange = max(redo.newestChange, mutation.time)
       switch mutation.change {
       case .put, .attributes: redo.final[mutation.id] = (lsn, false)
       case .purge: redo.final[mutation.id] = (lsn, true)

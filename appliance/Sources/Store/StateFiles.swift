@@ -4,7 +4,7 @@ internal import StorageAPI
 
 /// The small files in `state/`, version 1, replaced as a whole:
 ///
-///     store.json  {"version":1,"storage_id":"<uuid>","epoch":1}
+///     store.json  {"version":1,"storage_id":"<uuid>","epoch":1795184112000000}
 ///     mode.json   {"version":1,"mode":"rw"}
 struct StateFiles {
   let disk: any Disk
@@ -13,7 +13,7 @@ struct StateFiles {
   struct Identity: Codable, Hashable {
     var version = 1
     var storageID: FileID
-    /// Grows by one with every adopted copy.
+    /// Microseconds since 1970 when this life began; grows with every adopted copy, so that positions can be ordered.
     var epoch: UInt64
 
     enum CodingKeys: String, CodingKey {

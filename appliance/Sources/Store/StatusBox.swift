@@ -17,10 +17,11 @@ final class StatusBox: Sendable {
   /// Stops all writing for good. The first reason stays.
   func stop(_ reason: String) { state.withLock { $0.readOnlyReason = $0.readOnlyReason ?? reason } }
 
-  func committed(mode: ApplianceMode, lsn: UInt64, checkpoint: UInt64?) {
+  func committed(mode: ApplianceMode, lsn: UInt64, checkpoint: UInt64?, at time: Timestamp) {
     state.withLock { state in
       state.mode = mode
       state.lastLSN = lsn
+      state.newestChange = max(state.newestChange, time)
       if let checkpoint { state.checkpointLSN = max(state.checkpointLSN, checkpoint) }
     }
   }

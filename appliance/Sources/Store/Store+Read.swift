@@ -3,6 +3,7 @@ internal import Disk
 public import HTTP
 internal import Journal
 public import StorageAPI
+internal import Synchronization
 
 extension Store {
   /// The record, whatever its status; nil when there is none.
@@ -20,6 +21,10 @@ extension Store {
     // The index first: once a row is seen, its bytes are in memory or in place.
     guard let row = try shared.index.knownRow(id), row.status == FileStatus.active.number else {
       throw .noDocument(id)
+    }
+    if let problem = problems.withLock({ $0[id] }) {
+      throw APIError(
+        .internalError, "the document \(id) is damaged (\(problem)); the storage's operator has to look at it")
     }
     let record = try row.record()
     if let bytes = shared.placements.body(id) { return StoredDocument(record: record, body: .bytes(bytes)) }

@@ -28,6 +28,8 @@ public final class Store: Sendable {
   let archive: JournalArchive
   let random: any RandomSource
   let rebuild: IndexRebuild?
+  /// Documents marked as damaged: never served.
+  let problems: Mutex<[FileID: String]>
   private let lock: any DiskFile
   private let threads = Mutex<[DedicatedThread]>([])
   private let keeperWake = BoundedQueue<Void>(limit: 1)
@@ -52,6 +54,7 @@ public final class Store: Sendable {
     archive = parts.archive
     random = parts.random
     lock = parts.lock
+    problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil
     keeper = Keeper(
       committer: parts.committer, shared: parts.shared, archive: parts.archive,

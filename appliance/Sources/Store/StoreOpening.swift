@@ -80,7 +80,8 @@ struct StoreOpening {
     let parts = try assemble(
       Findings(
         identity: identity, index: index, recovery: recovery, checkpoint: checkpoint, mode: mode, summary: summary,
-        missing: redo.missing, journal: journalConfiguration))
+        missing: redo.missing, journal: journalConfiguration,
+        newestChange: newestChange(index, redo)))
     return try Store(parts, configuration: configuration)
   }
 
@@ -93,6 +94,7 @@ struct StoreOpening {
     let summary: RecoverySummary
     let missing: [FileID]
     let journal: JournalConfiguration
+    let newestChange: Timestamp
   }
 
   private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
@@ -109,7 +111,8 @@ struct StoreOpening {
     let status = StatusBox(
       Committer.Status(
         mode: found.mode, lastLSN: journal.durableLSN, checkpointLSN: found.checkpoint?.lsn ?? 0,
-        chainHead: journal.chainHead, sealed: found.recovery.sealed + journal.takeSealed()))
+        chainHead: journal.chainHead, sealed: found.recovery.sealed + journal.takeSealed(),
+        newestChange: found.newestChange))
     let placements = Placements(
       tree: tree, bytesMax: configuration.unplacedBytesMax, through: journal.durableLSN, time: time)
     let shared = Committer.Shared(
@@ -143,6 +146,15 @@ struct StoreOpening {
       needsRebuild: found.index.state != .ready)
   }
 
+  /// The time of the newest change, to notice a clock that went backwards.
+  private func newestChange(_ index: Index, _ redo: Redo) throws(StoreError) -> Timestamp {
+    do throws(SQLiteError) {
+      return max(try index.newestChange(), redo.newestChange)
+    } catch {
+      throw .index(error.description)
+    }
+  }
+
   private func identity() throws(StoreError) -> StateFiles.Identity {
     if let known = try state.identity() {
       if let wanted = configuration.applianceID, wanted != known.storageID {
@@ -157,7 +169,8 @@ struct StoreOpening {
       throw .invalid(
         "\(configuration.dataDirectory)/state/store.json is missing, but a journal exists: restore it from a backup")
     }
-    let made = StateFiles.Identity(storageID: configuration.applianceID ?? .random(random), epoch: 1)
+    let made = StateFiles.Identity(
+      storageID: configuration.applianceID ?? .random(random), epoch: UInt64(max(1, time.now().microseconds)))
     try state.write(made)
     try state.write(configuration.initialMode)
     return made

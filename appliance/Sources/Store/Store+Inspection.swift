@@ -1,0 +1,111 @@
+public import Core
+public import Disk
+public import HTTP
+public import StorageAPI
+internal import Synchronization
+
+// What Upkeep looks at and repairs.
+
+/// A document as the index knows it.
+public struct IndexedDocument: Sendable {
+  /// Its place in the order of uploads.
+  public let sequence: Int64
+  public let record: FileRecord
+  /// Below the data directory.
+  public let path: String
+  public let lsn: UInt64
+  /// In place: not waiting in memory.
+  public let isPlaced: Bool
+}
+
+extension Store {
+  public var disk: any Disk { shared.tree.disk }
+
+  /// A path below the data directory, absolute.
+  public func absolute(_ path: String) -> String { shared.tree.absolute(path) }
+
+  /// The path of a document's attributes.
+  public static func attributesPath(of path: String) -> String { StoredName.attributes(of: path) }
+
+  /// Documents after a place in the order of uploads. Blocks.
+  public func documents(after sequence: Int64, limit: Int) throws(APIError) -> [IndexedDocument] {
+    guard shared.index.state == .ready else { throw .rebuilding }
+    let rows = try reading { (index) throws(SQLiteError) in try index.rows(after: sequence, limit: limit) }
+    // Asked before the rows' files are looked at: what waits now may be in place a moment later, never the reverse.
+    let placed = shared.placements.placedThrough
+    var found: [IndexedDocument] = []
+    for (sequence, row) in rows {
+      found.append(
+        IndexedDocument(
+          sequence: sequence, record: try row.record(), path: row.path, lsn: row.lsn, isPlaced: row.lsn <= placed))
+    }
+    return found
+  }
+
+  /// One document; nil when the index knows none. Blocks.
+  public func document(_ id: FileID) throws(APIError) -> IndexedDocument? {
+    guard let row = try shared.index.knownRow(id) else { return nil }
+    return IndexedDocument(
+      sequence: 0, record: try row.record(), path: row.path, lsn: row.lsn,
+      isPlaced: row.lsn <= shared.placements.placedThrough)
+  }
+
+  /// Commits attributes that reconcile found or restored, as a new change. `NOT_FOUND` when the store knows better.
+  public func repair(_ attributes: Attributes, by actor: Actor) async throws(APIError) -> Committed {
+    try await committed(.repair(attributes), actor)
+  }
+
+  /// Marks a document as damaged (it is not served any more) or, with nil, as sound. Blocks.
+  public func mark(_ id: FileID, _ problem: String?) throws(APIError) {
+    let now = shared.time.now()
+    do throws(SQLiteError) {
+      try shared.index.write { (writer) throws(SQLiteError) in try writer.mark(id, problem, at: now) }
+    } catch {
+      throw APIError(.internalError, "the index cannot be written", cause: error)
+    }
+    problems.withLock { $0[id] = problem }
+  }
+
+  /// The documents marked as damaged.
+  public var damaged: [FileID: String] { problems.withLock { $0 } }
+
+  /// Sets a file aside in `quarantine/`, under its own name; where it went, below the data directory. Blocks.
+  public func quarantine(_ path: String) throws(DiskError) -> String {
+    let name = path.split(separator: "/").last.map(String.init) ?? "unnamed"
+    let target = "quarantine/\(name)"
+    try disk.rename(absolute(path), to: absolute(target))
+    try disk.syncDirectory(absolute("quarantine"))
+    return target
+  }
+
+  /// Restores a document's attributes from the index. Blocks.
+  public func rewriteAttributes(of document: IndexedDocument) throws(DiskError) {
+    let bytes = Attributes.encode(
+      json: document.record.json, path: document.path, epoch: shared.epoch, lsn: document.lsn)
+    try shared.tree.replaceAttributes(bytes, at: document.path)
+  }
+
+  /// A number kept in the index for a pass that goes on after a restart.
+  public func remembered(_ key: String) -> Int64? {
+    // Losing it only means that a pass begins again.
+    (try? shared.index.write { (writer) throws(SQLiteError) in try writer.remembered(key) }) ?? nil  // see above
+  }
+
+  public func remember(_ key: String, _ value: Int64) {
+    // Losing it only means that a pass begins again.
+    try? shared.index.write { (writer) throws(SQLiteError) in try writer.remember(key, value) }  // see above
+  }
+
+  /// The time of the newest change; a clock that shows less went backwards.
+  public var newestChange: Timestamp { shared.status.current.newestChange }
+
+  /// Forgets tombstones older than the configured days. Blocks.
+  public func pruneTombstones(now: Timestamp) throws(APIError) {
+    let before = now - .seconds(configuration.tombstoneDays * 86_400)
+    do throws(SQLiteError) {
+      try shared.index.write { (writer) throws(SQLiteError) in try writer.pruneTombstones(before: before) }
+    } catch {
+      throw APIError(.internalError, "the index cannot be written", cause: error)
+    }
+  }
+}
