@@ -35,7 +35,7 @@ public struct RequestHead: Sendable {
   public init(
     _ method: HTTPMethod, _ target: String, headers: HeaderFields = [:], contentLength: Int? = nil
   ) throws(APIError) {
-    var text = "\(method.rawValue) \(target) HTTP/1.1\r\nHost: localhost\r\n"
+    var text = "\(method.rawValue) \(target) HTTP/1.1\r\nHost: \(headers["Host"] ?? "localhost")\r\n"
     for (name, value) in headers.fields where !name.equalsIgnoringASCIICase("host") { text += "\(name): \(value)\r\n" }
     if let contentLength { text += "Content-Length: \(contentLength)\r\n" }
     text += "\r\n"

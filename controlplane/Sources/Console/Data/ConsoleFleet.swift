@@ -1,0 +1,79 @@
+internal import Core
+internal import StorageAPI
+
+/// Storage elements as the pages need them. `ConsoleServices` puts Fleet behind it; tests put a fake.
+protocol ConsoleFleet: Sendable {
+  func storageElements() async throws -> [StorageElement]
+  /// Nil when there is none with this id.
+  func storageElement(_ id: String) async throws -> StorageElement?
+  /// Asks the address who answers there, without claiming it.
+  func discover(url: String, actor: Actor) async throws -> Discovery
+  func claim(_ claim: ClaimForm, actor: Actor) async throws -> StorageElement
+  func sync(_ id: String, actor: Actor) async throws -> SyncReport
+  func transition(_ id: String, to mode: ApplianceMode, actor: Actor) async throws
+  func update(_ id: String, name: String, priority: Int, actor: Actor) async throws
+  func remove(_ id: String, force: Bool, actor: Actor) async throws
+  /// What works in the background, with its last result.
+  func tasks() async throws -> [TaskState]
+}
+
+enum StorageStatus: String, CaseIterable, Sendable {
+  case online, offline, degraded, maintenance
+
+  /// What an appliance reports that we do not know is at least not well.
+  init(reported text: String) { self = StorageStatus(rawValue: text) ?? .degraded }
+}
+
+struct StorageElement: Sendable {
+  var id: String
+  var name: String
+  var url: String
+  var storageID: String
+  var mode: ApplianceMode
+  var status: StorageStatus
+  /// Bytes; nil before the first contact.
+  var capacityBytes: Int?
+  var usedBytes: Int?
+  var availableBytes: Int?
+  /// Lower is filled first.
+  var priority: Int
+  var lastSyncAt: Timestamp?
+  var lastFileSyncAt: Timestamp?
+  var provenEqualAt: Timestamp?
+  var clockOffsetMilliseconds: Int?
+  var certificateExpiresAt: Timestamp?
+  var createdAt: Timestamp?
+  /// Why it is not online, for a person.
+  var problem: String?
+}
+
+struct Discovery: Sendable {
+  var url: String
+  var storageID: String
+  var version: String
+  var mode: ApplianceMode
+  /// Already under a fleet's management: a claim code made by root on the host is needed.
+  var isClaimed: Bool
+}
+
+struct ClaimForm: Sendable {
+  var name = ""
+  var url = ""
+  var claimCode = ""
+  var priority = 100
+}
+
+struct SyncReport: Sendable {
+  var added: Int
+  var updated: Int
+  var deleted: Int
+  var unchanged: Int
+}
+
+struct TaskState: Sendable {
+  var name: String
+  var lastRunAt: Timestamp?
+  var lastResult: String?
+  var hasFailed: Bool
+  var nextRunAt: Timestamp?
+}

@@ -1,0 +1,100 @@
+internal import Core
+internal import JWT
+
+/// Administrators, service accounts and the audit, as the pages need them. `ConsoleServices` puts Identity behind it;
+/// tests put a fake. Every error that has a message for a person is an `APIError`.
+protocol ConsoleIdentity: Sendable {
+  /// Checks login, password and second factor. Wrong: `UNAUTHORIZED`; locked: `ACCOUNT_LOCKED`.
+  func signIn(_ credentials: Credentials, remote: String, requestID: String) async throws -> SignedIn
+  /// The administrator's present role; nil once the account is gone or suspended, which ends its sessions.
+  func currentRole(of administratorID: String) async throws -> AdminRole?
+  func signedOut(_ actor: Actor) async throws
+  func changePassword(current: String, new: String, actor: Actor) async throws
+
+  func administrators() async throws -> [Administrator]
+  /// Answers the one-time password.
+  func createAdministrator(login: String, role: AdminRole, actor: Actor) async throws -> IssuedSecret
+  func setAdministrator(_ id: String, suspended: Bool, actor: Actor) async throws
+  func unlockAdministrator(_ id: String, actor: Actor) async throws
+  func resetPassword(_ id: String, actor: Actor) async throws -> IssuedSecret
+
+  func serviceAccounts() async throws -> [ServiceAccount]
+  func createServiceAccount(_ draft: ServiceAccountDraft, actor: Actor) async throws -> IssuedSecret
+  func rotateSecret(_ id: String, actor: Actor) async throws -> IssuedSecret
+  func setServiceAccount(_ id: String, suspended: Bool, actor: Actor) async throws
+
+  func audit(_ filter: AuditFilter, cursor: String?, limit: Int) async throws -> Slice<AuditEntry>
+}
+
+struct Credentials: Sendable {
+  var login: String
+  var password: String
+  /// Six digits of the second factor, if the account has one.
+  var code: String?
+}
+
+struct SignedIn: Sendable {
+  var id: String
+  var login: String
+  var role: AdminRole
+  /// The password was a one-time one: nothing works until it is changed.
+  var mustChangePassword: Bool
+}
+
+struct Administrator: Sendable {
+  var id: String
+  var login: String
+  var role: AdminRole
+  var isSuspended: Bool
+  /// Set while five wrong passwords keep the account locked.
+  var lockedUntil: Timestamp?
+  var hasSecondFactor: Bool
+  var lastSignInAt: Timestamp?
+  var createdAt: Timestamp
+}
+
+struct ServiceAccount: Sendable {
+  var id: String
+  /// `sa_<name>_<random>`.
+  var clientID: String
+  var name: String
+  var description: String
+  var scopes: [String]
+  var isSuspended: Bool
+  /// Nil: never.
+  var secretExpiresAt: Timestamp?
+  var lastUsedAt: Timestamp?
+  var createdAt: Timestamp
+}
+
+struct ServiceAccountDraft: Sendable {
+  var name: String
+  var description: String
+  var scopes: [String]
+  /// 0 means never.
+  var secretDays: Int
+}
+
+/// A secret that is shown once and kept nowhere in the clear.
+struct IssuedSecret: Sendable {
+  /// The login or client id it belongs to.
+  var owner: String
+  var secret: String
+}
+
+struct AuditFilter: Sendable {
+  var actor: String?
+  var action: String?
+  /// `success` or `failure`.
+  var result: String?
+}
+
+struct AuditEntry: Sendable {
+  var at: Timestamp
+  var actor: String
+  var action: String
+  var target: String
+  var remote: String
+  var isSuccess: Bool
+  var details: String
+}

@@ -1,0 +1,80 @@
+/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test
+/// compares
+/// the two, so that none is missing and both have the same places for values.
+enum Text: String, CaseIterable, Sendable {
+  // Navigation and frame
+  case skipToContent, menu, mainNavigation, navDashboard, navFiles, navStorage, navAccess, navAudit, navSettings
+  case signOut, language, theme
+  // Signing in
+  case signIn, signInButton, login, password, oneTimeCode, oneTimeCodeHelp, newPasswordTitle, newPasswordLead
+  case oneTimePassword, currentPassword, newPassword, newPasswordHelp, repeatPassword, changePassword
+  case passwordsDiffer, wrongCredentials
+  // General words
+  case name, state, mode, actions, priority, capacity, version, size, bytes, tags, description, details, result, role
+  case any, yes, no, never, expired, save, cancel, create, delete, download, upload, open, retry, find, copy, copied
+  case succeeded, failed, pages, firstPage, nextPage, notAvailable, partUnavailable
+  // Dashboard
+  case dashboardLead, keyFigures, tileStorage, tileStorageNote, tileDocuments, tileUsed, tileAttention, allWell
+  case ofTotal, usedOf, usedOfTotal, freeSpace, notYetContacted, backgroundTasks, taskOK, taskFailed, taskWaiting
+  case lastRun, nextRun, noTasksTitle, noTasksText, recentUploads
+  // Storage elements
+  case storageLead, addStorage, noStorageTitle, noStorageText, lastSync, lastContact, sync, provenEqual, clockOffset
+  case certificateExpires, registered, storageID, notOnline, notOnlineText, statusOnline, statusOffline
+  case statusDegraded, statusMaintenance, modeEdit, modeRW, modeRO, modeAR, changeMode, changeModeTitle, switchTo
+  case modeStaysEdit, modeStaysAR, modeARWarning, modeBackToRW, priorityHelp, removeStorage, removeStorageTitle
+  case removeStorageText, removeStorageForce, claimLead, address, addressHelp, checkAddress, claimCode, claimCodeHelp
+  case nameHelp, claim, applianceAnswers, applianceFree, applianceClaimed
+  // Documents
+  case filesLead, searchDocuments, searchMode, searchFulltext, searchPartial, searchExact, searchResults, moreFilters
+  case applyFilters, clearSearch, fileExtension, tagsHelp, uploadedBy, uploadedAt, uploadedAfter, uploadedBefore
+  case minSize, maxSize, order, orderRelevance, orderNewest, orderOldest, orderName, orderLargest, retention
+  case permanent, temporary, fileActive, fileExpired, fileDeleted, found, foundAtLeast, partialAnswer, noFilesTitle
+  case noFilesText, nothingFoundTitle, nothingFoundText, contentType, expiresAt, storedOn, checksum, fileID, metadata
+  case deleteFileTitle, deleteFileText
+  // Uploading
+  case uploadDocuments, uploadLead, chooseFiles, dropHint, retentionHelp, ttlDays, ttlHelp, backToFiles, uploads
+  case uploadDone, uploadFailed, uploadWaiting, uploadChecking, uploadNetwork, uploadCancelled, chooseFileFirst
+  case uploadMalformed, badTTL
+  // Access
+  case accessLead, administrators, serviceAccounts, secondFactor, lastSignIn, roleAdmin, roleReadonly, roleHelp
+  case accountActive, suspended, locked, unlock, suspend, resume, resetPassword, thatIsYou, newAdministrator
+  case newAccount, accountNameHelp, scopes, secretDays, secretDaysHelp, secretExpires, lastUsed, rotateSecret
+  case noAccountsTitle, noAccountsText, clientID, secret, secretTitle, secretLead, secretPasswordLead, secretWarning
+  case secretSaved, badRole
+  // Audit
+  case auditLead, when, who, what, onWhat, fromWhere, noAuditTitle, noAuditText
+  // Settings
+  case settingsLead, appearance, themeDevice, themeLight, themeDark
+  // What has been done
+  case noticeClaimed, noticeSaved, noticeRemoved, noticeMode, noticeSynced, noticeUploaded, noticeDeleted
+  case noticeSuspended, noticeResumed, noticeUnlocked, noticePassword, noticePreferences
+  // What went wrong
+  case errorTitle, errorInvalid, errorUnauthorized, errorForbidden, errorNotFound, errorConflict, errorMode
+  case errorExpired, errorTooLarge, errorRange, errorChecksum, errorInfected, errorLocked, errorBusy, errorTimeout
+  case errorInternal, errorUnavailable, errorFull, pageNotFound, readonlyRole, formExpired, formMalformed, unexpected
+  case badNumber, missingField, backToDashboard
+
+  /// The text in a language, with `{0}`, `{1}`… replaced by the values.
+  func `in`(_ language: Language, _ values: [String] = []) -> String {
+    let table = language == .english ? Self.english : Self.russian
+    // A missing entry shows its own name: ugly, but nothing breaks, and the test keeps it from happening.
+    let pattern = table[self] ?? rawValue
+    guard !values.isEmpty else { return pattern }
+    // Piece by piece, so that a value which itself looks like a place is left alone.
+    var out = ""
+    var rest = Substring(pattern)
+    while let open = rest.firstIndex(of: "{") {
+      out += rest[..<open]
+      let after = rest[rest.index(after: open)...]
+      guard let close = after.firstIndex(of: "}"), let index = Int(after[..<close]), values.indices.contains(index)
+      else {
+        out += "{"
+        rest = after
+        continue
+      }
+      out += values[index]
+      rest = after[after.index(after: close)...]
+    }
+    return out + rest
+  }
+}
