@@ -8,7 +8,7 @@ internal import Synchronization
 public final class TokenVerifier: Sendable {
   /// A longer token is refused unread.
   public static let tokenBytesMax = 8192
-  /// At most twice this many verified tokens are remembered.
+  /// At most twice this many verified tokens are remembered: 8192, about 4 MiB.
   static let cacheCountMax = 4096
 
   public let audience: String
@@ -21,19 +21,27 @@ public final class TokenVerifier: Sendable {
     var keys: [String: PublicKey]
     /// Changes with issuer and keys: a verification that began before is not remembered after.
     var generation = 0
+    let countMax: Int
     // When `young` is full it becomes `old`: bounded, and what is in use survives by being moved back.
     var young: [Checksum: TokenClaims] = [:]
     var old: [Checksum: TokenClaims] = [:]
   }
 
   /// `issuer` nil accepts any issuer whose key is in the set.
-  public init(
+  public convenience init(
     issuer: String?, audience: String, keys: JSONWebKeySet, time: any TimeSource, leeway: Duration = .seconds(60)
+  ) {
+    self.init(
+      issuer: issuer, audience: audience, keys: keys, time: time, leeway: leeway, cacheCountMax: Self.cacheCountMax)
+  }
+
+  init(
+    issuer: String?, audience: String, keys: JSONWebKeySet, time: any TimeSource, leeway: Duration, cacheCountMax: Int
   ) {
     self.audience = audience
     self.time = time
     self.leeway = leeway
-    state = Mutex(State(issuer: issuer, keys: Self.usable(keys)))
+    state = Mutex(State(issuer: issuer, keys: Self.usable(keys), countMax: cacheCountMax))
   }
 
   /// Trusts exactly these keys from now on.
@@ -88,6 +96,11 @@ public final class TokenVerifier: Sendable {
   }
 }
 
+extension TokenVerifier {
+  /// How many verified tokens are remembered now.
+  var rememberedCount: Int { state.withLock { $0.young.count + $0.old.count } }
+}
+
 extension TokenVerifier.State {
   fileprivate mutating func trust(_ keys: [String: PublicKey]) {
     self.keys = keys
@@ -105,7 +118,7 @@ extension TokenVerifier.State {
 
   fileprivate mutating func remember(_ hash: Checksum, _ claims: TokenClaims, _ generation: Int) {
     guard generation == self.generation else { return }
-    if young.count >= TokenVerifier.cacheCountMax {
+    if young.count >= countMax {
       old = young
       young = [:]
     }
