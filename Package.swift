@@ -37,7 +37,7 @@ let package = Package(
     module("Reactor", ["Core", "CLinux"]),
     module("Service", ["Core", "Telemetry", "CLinux"]),
     module("TLS", ["Core", "Crypto", "Reactor", "COpenSSL"]),
-    module("HTTPServer", ["Core", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
+    module("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
     module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer"]),
     module("TestKit", ["Core", "Crypto", "JWT"]),
     suite("Core", ["TestKit"]),

@@ -1,8 +1,8 @@
 #pragma once
-// TLS for Swift: wrapped macros, and the BIO that gathers records. Everything static inline: two modules include this header.
+// TLS for Swift: wrapped macros, and the BIO that gathers records. Everything static inline: two modules include this
+// header.
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -29,52 +29,22 @@ static inline int artstore_ctx_groups(SSL_CTX *ctx, const char *groups) {
   return (int)SSL_CTX_set1_groups_list(ctx, groups);
 }
 
-// The output of one connection: TLS records are gathered here and leave in one send(). Owned by the connection; freed while
-// nothing waits in it, so that an idle connection holds none.
+// Where one connection's records go: a window of memory that the caller lends for the length of one call, so that many
+// records leave in one send(). A record that does not fit is refused and offered again.
 typedef struct {
   int fd;
-  int capacity, length, offset;
-  unsigned char *buffer;
+  int capacity, length;
+  unsigned char *window;
 } artstore_gather;
-
-// 1: all sent; 0: the socket is full; -1: the connection is broken (errno).
-static inline int artstore_gather_flush(artstore_gather *gather) {
-  while (gather->offset < gather->length) {
-    size_t rest = (size_t)(gather->length - gather->offset);
-    ssize_t sent = send(gather->fd, gather->buffer + gather->offset, rest, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-    }
-    gather->offset += (int)sent;
-  }
-  gather->offset = gather->length = 0;
-  return 1;
-}
-
-static inline void artstore_gather_release(artstore_gather *gather) {
-  if (gather->length > 0) return;
-  free(gather->buffer);
-  gather->buffer = NULL;
-}
 
 static int artstore_gather_write(BIO *bio, const char *bytes, int count) {
   artstore_gather *gather = (artstore_gather *)BIO_get_data(bio);
   BIO_clear_retry_flags(bio);
-  if (!gather->buffer) {
-    gather->buffer = (unsigned char *)malloc((size_t)gather->capacity);
-    if (!gather->buffer) return -1;
-    gather->length = gather->offset = 0;
+  if (count > gather->capacity - gather->length) {
+    BIO_set_retry_write(bio);
+    return -1;
   }
-  if (gather->length + count > gather->capacity) {
-    int flushed = artstore_gather_flush(gather);
-    if (flushed < 0) return -1;
-    if (flushed == 0 || count > gather->capacity) {
-      BIO_set_retry_write(bio);
-      return -1;
-    }
-  }
-  memcpy(gather->buffer + gather->length, bytes, (size_t)count);
+  memcpy(gather->window + gather->length, bytes, (size_t)count);
   gather->length += count;
   return count;
 }
@@ -93,8 +63,8 @@ static long artstore_gather_control(BIO *bio, int command, long number, void *po
   return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
-// One for each context, shared by its connections; NULL when memory is out. The index is fixed: OpenSSL hands out 127 in a
-// process's life, fewer than there may be reloads.
+// One for each context, shared by its connections; NULL when memory is out. The index is fixed: OpenSSL hands out 127
+// in a process's life, fewer than there may be reloads.
 static inline BIO_METHOD *artstore_gather_method(void) {
   BIO_METHOD *method = BIO_meth_new(200 | BIO_TYPE_SOURCE_SINK, "artstore gather");
   if (!method) return NULL;

@@ -3,7 +3,8 @@ internal import Crypto
 public import HTTP
 internal import JWT
 
-/// Decides whether a request may pass a route's `Access`. One per server: roles and scopes are checked in this one place.
+/// Decides whether a request may pass a route's `Access`. One per server: roles and scopes are checked in this one
+/// place.
 public protocol Authorizer: Sendable {
   /// The caller, or `UNAUTHORIZED` / `FORBIDDEN`.
   func authorize(_ request: Request, for access: Access) async throws(APIError) -> Principal

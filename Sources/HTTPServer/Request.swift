@@ -10,7 +10,14 @@ public struct Request: Sendable {
   public let body: RequestBody
   /// Names this request in logs, errors and answers.
   public let requestID: String
-  public let trace: TraceContext
+  /// The caller's trace (`traceparent`), otherwise one made from the request's id.
+  public var trace: TraceContext {
+    if let given { return given }
+    if let text = head.header("traceparent"), let caller = TraceContext(traceparent: text) { return caller }
+    let high = Identifier.mix(traceSeed)
+    return TraceContext(
+      traceID: Identifier.hex(high, Identifier.mix(high)), spanID: Identifier.hex(traceSeed | 1), isSampled: false)
+  }
   public let remote: SocketAddress
   /// The verified client certificate's identity; nil without one.
   public let peer: PeerIdentity?
@@ -22,6 +29,8 @@ public struct Request: Sendable {
   public internal(set) var principal = Principal.nobody
 
   private let exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  private let given: TraceContext?
+  private let traceSeed: UInt64
 
   /// `exporter`: keying material of the connection, if it is TLS (label, count).
   public init(
@@ -31,11 +40,25 @@ public struct Request: Sendable {
     self.head = head
     self.body = body
     self.requestID = requestID
-    self.trace = trace
+    given = trace
+    traceSeed = 0
     self.remote = remote
     self.peer = peer
     self.peerSPKI = peerSPKI
     self.exporter = exporter
+  }
+
+  /// From a socket. The trace is made when somebody asks for it.
+  init(head: RequestHead, body: RequestBody, identifier: UInt64, from connection: HTTPConnection) {
+    self.head = head
+    self.body = body
+    requestID = Identifier.text(identifier)
+    given = nil
+    traceSeed = identifier
+    remote = connection.remote
+    peer = connection.peer
+    peerSPKI = connection.peerSPKI
+    exporter = connection.exporter
   }
 
   public var method: HTTPMethod { head.method }
@@ -45,7 +68,8 @@ public struct Request: Sendable {
   /// A parameter of the route's path. The router guarantees that those of its template are there.
   public func parameter(_ name: String) -> String { parameters[name] ?? "" }
 
-  /// Keying material that only the two ends of this TLS connection have (RFC 8446 §7.5, empty context); nil on plain HTTP.
+  /// Keying material that only the two ends of this TLS connection have (RFC 8446 §7.5, empty context); nil on plain
+  /// HTTP.
   public func exportKeyingMaterial(label: String, count: Int) -> [UInt8]? { exporter?(label, count) }
 
   /// Decodes a JSON body of at most `limit` bytes; `VALIDATION_ERROR` names the field that is wrong.

@@ -7,6 +7,7 @@ public final class RequestBody: Sendable {
   public let declaredLength: Int?
   private let pull: @Sendable () async throws -> [UInt8]?
   private let received = Atomic<Int>(0)
+  private let limit = Atomic<Int>(.max)
 
   /// `next` gives at most 256 KiB at a time and nil at the end; it throws `APIError`.
   public init(declaredLength: Int?, next: @escaping @Sendable () async throws -> [UInt8]?) {
@@ -28,12 +29,23 @@ public final class RequestBody: Sendable {
   /// Bytes handed out so far.
   public var receivedCount: Int { received.load(ordering: .relaxed) }
 
-  /// The next piece, at most 256 KiB; nil at the end.
+  /// The next piece, at most 256 KiB; nil at the end. `FILE_TOO_LARGE` past the route's limit.
   public func next() async throws -> [UInt8]? {
     guard let piece = try await pull() else { return nil }
-    received.add(piece.count, ordering: .relaxed)
+    let total = received.add(piece.count, ordering: .relaxed).newValue
+    let limit = limit.load(ordering: .relaxed)
+    guard total <= limit else { throw Self.tooLarge(limit) }
     return piece
   }
+
+  /// Sets the route's limit; throws when the declared length is past it already.
+  func limit(to count: Int) throws(APIError) {
+    limit.store(count, ordering: .relaxed)
+    if let declaredLength, declaredLength > count { throw Self.tooLarge(count) }
+  }
+
+  /// No body.
+  static let none = RequestBody(declaredLength: 0) { nil }
 
   /// The whole body. `FILE_TOO_LARGE` past `limit` bytes, before more than that is held.
   public func collect(limit: Int) async throws -> [UInt8] {

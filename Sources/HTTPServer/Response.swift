@@ -53,7 +53,8 @@ public enum ResponseBody: Sendable {
   case empty
   case bytes([UInt8])
   case file(FileSlice)
-  /// Written while it goes out. Without a length it is sent in chunks. An error thrown in the middle cuts the connection, so
+  /// Written while it goes out. Without a length it is sent in chunks. An error thrown in the middle cuts the
+  /// connection, so
   /// that the client notices.
   case stream(length: Int?, @Sendable (any BodyWriter) async throws -> Void)
 

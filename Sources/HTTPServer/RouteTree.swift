@@ -1,6 +1,7 @@
 internal import HTTP
 
-/// The routes by segments: a literal wins over a parameter, and the search goes back to the parameter where the literal ends
+/// The routes by segments: a literal wins over a parameter, and the search goes back to the parameter where the
+/// literal ends
 /// in nothing.
 struct RouteTree: Sendable {
   struct Match {

@@ -1,4 +1,5 @@
 public import HTTP
+internal import Reactor
 public import Telemetry
 
 /// One method on one path, who may call it, and what answers. A path is literal segments and `{parameters}`.
@@ -59,18 +60,42 @@ public struct Router: Sendable {
     root = RouteTree(routes)
   }
 
-  public func respond(to request: Request) async -> Response {
+  public func respond(to request: Request) async -> Response { await handle(request).response }
+
+  /// The answer, the route it came from (nil when none fits) and who asked: for metrics and the access log.
+  func handle(_ original: Request) async -> Handled {
+    var request = original
+    var route: Route?
     do {
-      return try await answer(request)
-    } catch let error as APIError {
-      return refuse(error, request)
-    } catch let error as any APIErrorConvertible {
+      let match = try match(request)
+      route = match.route
+      request.parameters = match.parameters
+      request.principal = try await authorizer.authorize(request, for: match.route.access)
+      try request.body.limit(to: match.route.bodyLimit)
+      return Handled(response: try await match.route.handler(request), route: route, subject: request.principal.subject)
+    } catch {
+      return Handled(response: failure(error, request), route: route, subject: request.principal.subject)
+    }
+  }
+
+  struct Handled {
+    let response: Response
+    let route: Route?
+    let subject: String
+  }
+
+  /// An error as an answer. What is no `APIError` is logged and told to nobody.
+  func failure(_ error: any Error, _ request: Request) -> Response {
+    switch error {
+    case let error as APIError: return refuse(error, request)
+    case let error as any APIErrorConvertible:
       if let known = error.apiError { return refuse(known, request) }
       return fail(error, request)
-    } catch is CancellationError {
+    case is CancellationError, ReactorError.cancelled:
       return renderError(APIError(.timeout, "the request was cut off before it was finished; send it again"), request)
-    } catch {
-      return fail(error, request)
+    case ReactorError.overloaded:
+      return refuse(APIError(.overloaded, "the server has too much to do; try again shortly", cause: error), request)
+    default: return fail(error, request)
     }
   }
 
@@ -78,9 +103,7 @@ public struct Router: Sendable {
     if let cause = error.cause {
       logger.warning(
         "request failed",
-        [
-          "request_id": .string(request.requestID), "code": .string(error.code.rawValue), "cause": .string(cause),
-        ])
+        ["request_id": .string(request.requestID), "code": .string(error.code.rawValue), "cause": .string(cause)])
     }
     return renderError(error, request)
   }
@@ -92,8 +115,7 @@ public struct Router: Sendable {
     return renderError(APIError(.internalError, "an internal error; quote the request id to the operator"), request)
   }
 
-  private func answer(_ original: Request) async throws -> Response {
-    var request = original
+  private func match(_ request: Request) throws(APIError) -> RouteTree.Match {
     let matches = root.match(Route.split(request.path))
     guard !matches.isEmpty else {
       throw APIError(.notFound, "there is nothing at this path; the API's paths begin with /api/v1")
@@ -105,12 +127,7 @@ public struct Router: Sendable {
     else {
       throw methodNotAllowed(matches)
     }
-    request.parameters = match.parameters
-    request.principal = try await authorizer.authorize(request, for: match.route.access)
-    if let declared = request.body.declaredLength, declared > match.route.bodyLimit {
-      throw RequestBody.tooLarge(match.route.bodyLimit)
-    }
-    return try await match.route.handler(request)
+    return match
   }
 
   private func methodNotAllowed(_ matches: [RouteTree.Match]) -> APIError {

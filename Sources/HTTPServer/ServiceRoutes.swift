@@ -31,7 +31,8 @@ public struct ReadinessCheck: Sendable {
   }
 }
 
-/// `/health/live`, `/health/ready` and `/metrics` as the contract has them. `metricNames`: an allow-list; nil shows all.
+/// `/health/live`, `/health/ready` and `/metrics` as the contract has them. `metricNames`: an allow-list; nil shows
+/// all.
 public func serviceRoutes(
   service: String, time: any TimeSource, metrics: MetricsRegistry, metricNames: Set<String>? = nil,
   readiness: @escaping @Sendable () async -> [ReadinessCheck]

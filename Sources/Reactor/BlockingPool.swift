@@ -4,12 +4,12 @@ internal import Synchronization
 /// Threads for calls that block (a cold disk, password hashing), so that loops never do. The queue is bounded.
 public final class BlockingPool: Sendable {
   private struct Queue {
-    var entries: [Entry] = []
+    var items: [Item] = []
     var isStopping = false
   }
 
   /// One piece of work; `run` is told whether to do it or only to end the wait.
-  private final class Entry: Sendable {
+  private final class Item: Sendable {
     let run: @Sendable (_ isCancelled: Bool) -> Void
 
     init(_ run: @escaping @Sendable (Bool) -> Void) { self.run = run }
@@ -39,22 +39,24 @@ public final class BlockingPool: Sendable {
     }
   }
 
-  /// Runs `work` on a thread of the pool and returns what it returns. Throws what it throws; `ReactorError.overloaded` when
-  /// the queue is full; `.cancelled` when the task is cancelled before a thread took the work. Work that has begun is waited
+  /// Runs `work` on a thread of the pool and returns what it returns. Throws what it throws;
+  /// `ReactorError.overloaded` when
+  /// the queue is full; `.cancelled` when the task is cancelled before a thread took the work. Work that has begun is
+  /// waited
   /// for: what it uses stays the caller's.
   public func run<R: Sendable>(_ work: @escaping @Sendable () throws -> R) async throws -> R {
     let cancellation = Cancellation()
     return try await withTaskCancellationHandler {
       try await withUnsafeThrowingContinuation { (continuation: UnsafeContinuation<R, any Error>) in
-        let entry = Entry { isCancelled in
+        let item = Item { isCancelled in
           if isCancelled { return continuation.resume(throwing: ReactorError.cancelled) }
           continuation.resume(with: Result { try work() })
         }
-        if let refusal = submit(entry) { return continuation.resume(throwing: refusal) }
-        if cancellation.begin(entry) { cancel(entry) }
+        if let refusal = submit(item) { return continuation.resume(throwing: refusal) }
+        if cancellation.begin(item) { cancel(item) }
       }
     } onCancel: {
-      if let entry = cancellation.cancel() { cancel(entry) }
+      if let item = cancellation.cancel() { cancel(item) }
     }
   }
 
@@ -69,52 +71,52 @@ public final class BlockingPool: Sendable {
     for thread in running { thread.join() }
   }
 
-  private func submit(_ entry: Entry) -> ReactorError? {
+  private func submit(_ item: Item) -> ReactorError? {
     let refusal: ReactorError? = queue.withLock { queue in
       if queue.isStopping { return .cancelled }
-      if queue.entries.count >= queueLimit { return .overloaded("the queue of \(name) is full") }
-      queue.entries.append(entry)
+      if queue.items.count >= queueLimit { return .overloaded("the queue of \(name) is full") }
+      queue.items.append(item)
       return nil
     }
     if refusal == nil { available.raise() }
     return refusal
   }
 
-  private func cancel(_ entry: Entry) {
+  private func cancel(_ item: Item) {
     let wasWaiting = queue.withLock { queue in
-      guard let index = queue.entries.firstIndex(where: { $0 === entry }) else { return false }
-      queue.entries.remove(at: index)
+      guard let index = queue.items.firstIndex(where: { $0 === item }) else { return false }
+      queue.items.remove(at: index)
       return true
     }
-    if wasWaiting { entry.run(true) }
+    if wasWaiting { item.run(true) }
   }
 
   private func work() {
     while true {
       available.wait()
-      let (entry, isStopping): (Entry?, Bool) = queue.withLock { queue in
-        (queue.entries.isEmpty ? nil : queue.entries.removeFirst(), queue.isStopping)
+      let (item, isStopping): (Item?, Bool) = queue.withLock { queue in
+        (queue.items.isEmpty ? nil : queue.items.removeFirst(), queue.isStopping)
       }
-      if let entry { entry.run(false) } else if isStopping { return }
+      if let item { item.run(false) } else if isStopping { return }
     }
   }
 
-  /// Brings together an entry and a cancellation that may come first.
+  /// Brings together an item and a cancellation that may come first.
   private final class Cancellation: Sendable {
-    private let state = Mutex<(entry: Entry?, isCancelled: Bool)>((nil, false))
+    private let state = Mutex<(item: Item?, isCancelled: Bool)>((nil, false))
 
-    /// Whether the cancellation came before the entry.
-    func begin(_ entry: Entry) -> Bool {
+    /// Whether the cancellation came before the item.
+    func begin(_ item: Item) -> Bool {
       state.withLock { state in
-        state.entry = entry
+        state.item = item
         return state.isCancelled
       }
     }
 
-    func cancel() -> Entry? {
+    func cancel() -> Item? {
       state.withLock { state in
         state.isCancelled = true
-        return state.entry
+        return state.item
       }
     }
   }

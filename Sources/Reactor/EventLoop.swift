@@ -2,12 +2,14 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// One thread that waits on epoll and runs the tasks that prefer it. A task given to a loop (`executorPreference`) stays on
+/// One thread that waits on epoll and runs the tasks that prefer it. A task given to a loop (`executorPreference`)
+/// stays on
 /// its thread, and so do its child tasks.
 ///
 /// Sockets are watched through `Channel` (registered once, edge-triggered); descriptors of other libraries through
-/// `IO.wait` (one-shot). Everything a loop owns is touched on its thread only; other threads hand over through `remote`.
-public final class EventLoop: TaskExecutor, @unchecked Sendable {  // state is confined to the loop's thread; `remote` is locked
+/// `IO.wait` (one-shot). Everything a loop owns is touched on its thread only; other threads hand over through
+/// `remote`.
+public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined to its thread; `remote` is locked
   /// What other threads hand over.
   private struct Remote {
     var jobs: [UnownedJob] = []

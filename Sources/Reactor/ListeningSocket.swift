@@ -48,3 +48,14 @@ extension Channel {
     }
   }
 }
+
+extension Channel {
+  /// Takes received bytes: their count, 0 at the end, or the negative errno.
+  public func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+    let count = clinux_receive(descriptor, buffer.baseAddress, buffer.count)
+    return count >= 0 ? count : -Int(clinux_errno())
+  }
+
+  /// Tells the peer that nothing more will be sent; receiving goes on.
+  public func finishWriting() { _ = clinux_shutdown_write(descriptor) }
+}

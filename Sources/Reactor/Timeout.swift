@@ -1,4 +1,5 @@
-/// Runs `body` and gives it `duration`. When that passes, `body` is cancelled, waited for, and `ReactorError.timedOut(what)`
+/// Runs `body` and gives it `duration`. When that passes, `body` is cancelled, waited for, and
+/// `ReactorError.timedOut(what)`
 /// is thrown. A body that ends by itself keeps its result or error.
 public func withTimeout<R: Sendable>(
   _ duration: Duration, _ what: String, _ body: @escaping @Sendable () async throws -> R

@@ -4,7 +4,8 @@ protocol Watcher: AnyObject {
   func ready(_ bits: UInt32, on loop: EventLoop)
 }
 
-/// Watchers by token. A token is a slot and how often the slot was used before, so that an event that was already fetched
+/// Watchers by token. A token is a slot and how often the slot was used before, so that an event that was already
+/// fetched
 /// when its watcher left reaches nobody.
 struct WatcherTable {
   static let wakeupToken = UInt64.max

@@ -1,16 +1,20 @@
 internal import COpenSSL
 internal import Core
 public import Crypto
+public import Reactor
 
-/// The TLS side of one server connection: pure non-blocking steps over a socket. Each step says what to wait for; waiting is
-/// the caller's. Used by one task on one loop; the socket belongs to the caller and must outlive this.
+/// The TLS side of one server connection: pure non-blocking steps over a socket. What is to be sent is gathered in
+/// `output`,
+/// which the caller flushes; each step says what to wait for. Used by one task on one loop; the socket belongs to the
+/// caller
+/// and must outlive this.
 public final class TLSConnection {
   /// What a step needs next.
   public enum Step: Sendable {
     case done
-    /// Wait until the socket can be read, then call again. Flush first: the peer may be waiting for what is gathered.
+    /// Flush `output`, for the peer may be waiting for it; wait until the socket can be read; call again.
     case wantsRead
-    /// Wait until the socket can be written, then flush and call again.
+    /// Flush `output`, waiting for the socket if need be, and call again.
     case wantsWrite
     /// The peer closed its side in order.
     case closed
@@ -20,16 +24,17 @@ public final class TLSConnection {
   private let ssl: OpaquePointer
   private let loopContext: TLSLoopContext
   private let gather: UnsafeMutablePointer<artstore_gather>
-  /// Gathered before one send(): 16 records.
-  private static let gatherBytes: CInt = 1 << 18
+  private let output: SendBuffer
+  /// A record's largest plaintext (RFC 8446 §5.1).
+  private static let recordBytes = 16_384
 
-  init(_ loopContext: TLSLoopContext, descriptor: CInt) throws(TLSError) {
+  init(_ loopContext: TLSLoopContext, descriptor: CInt, output: SendBuffer) throws(TLSError) {
     guard let ssl = SSL_new(loopContext.context) else { throw TLSError(openSSL: "making a TLS connection") }
     self.ssl = ssl
     self.loopContext = loopContext
+    self.output = output
     gather = .allocate(capacity: 1)
-    gather.initialize(
-      to: artstore_gather(fd: descriptor, capacity: Self.gatherBytes, length: 0, offset: 0, buffer: nil))
+    gather.initialize(to: artstore_gather(fd: descriptor, capacity: 0, length: 0, window: nil))
     guard artstore_gather_attach(ssl, loopContext.gatherMethod, gather) == 1 else {
       throw TLSError(openSSL: "making a TLS connection")
     }
@@ -38,49 +43,67 @@ public final class TLSConnection {
 
   deinit {
     SSL_free(ssl)
-    gather.pointee.length = 0
-    artstore_gather_release(gather)
     gather.deallocate()
   }
 
-  /// Goes on with the handshake. After `done` flush: the last flight may be gathered.
-  public func handshake() -> Step { step(SSL_do_handshake(ssl), "TLS handshake") }
+  /// Goes on with the handshake. After `done` flush: the last flight is gathered.
+  public func handshake() -> Step {
+    if output.isFull { return .wantsWrite }
+    lendOutput()
+    let result = SSL_do_handshake(ssl)
+    takeBackOutput()
+    return step(result, "TLS handshake")
+  }
 
   /// Decrypts into `buffer` (not empty), at most one record at a time. A count above zero comes with `done`.
   public func read(into buffer: UnsafeMutableRawBufferPointer) -> (step: Step, count: Int) {
+    // Reading rarely answers (alerts, key updates), so it gets memory of the loop's and idle connections borrow none.
+    gather.pointee.window = loopContext.aside.baseAddress
+    gather.pointee.capacity = CInt(loopContext.aside.count)
     let result = SSL_read(ssl, buffer.baseAddress, CInt(clamping: buffer.count))
+    let answered = Int(gather.pointee.length)
+    gather.pointee.length = 0
+    if answered > 0 {
+      let answer = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: loopContext.aside[..<answered]))
+      guard output.append(answer) == answered else {
+        return (.failed(TLSError("reading", reason: "the peer asks for answers and does not read them")), 0)
+      }
+    }
     return result > 0 ? (.done, Int(result)) : (step(result, "reading from a TLS connection"), 0)
   }
 
-  /// Encrypts what fits; a count above zero comes with `done`, the rest is to be offered again. Nothing is sent before
-  /// `flush` or a full gather buffer.
-  public func write(_ bytes: UnsafeRawBufferPointer) -> (step: Step, count: Int) {
-    guard !bytes.isEmpty else { return (.done, 0) }
-    let result = SSL_write(ssl, bytes.baseAddress, CInt(clamping: bytes.count))
-    return result > 0 ? (.done, Int(result)) : (step(result, "writing to a TLS connection"), 0)
-  }
-
-  /// Sends what is gathered.
-  public func flush() -> Step {
-    switch artstore_gather_flush(gather) {
-    case 1: .done
-    case 0: .wantsWrite
-    default: .failed(TLSError("sending", reason: "the connection is broken"))
+  /// Encrypts into `output` what fits and returns how many bytes were taken; 0 when `output` is full: flush and offer
+  /// again.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> Int {
+    var taken = 0
+    while taken < bytes.count, !output.isFull, let base = bytes.baseAddress {
+      lendOutput()
+      // A record always fits then, so OpenSSL never has to be offered the same bytes again.
+      let result = SSL_write(ssl, base + taken, CInt(min(Self.recordBytes, bytes.count - taken)))
+      takeBackOutput()
+      guard result > 0 else { throw TLSError(openSSL: "writing to a TLS connection") }
+      taken += Int(result)
     }
+    return taken
   }
 
-  /// Whether something is gathered that has not been sent.
-  public var hasUnsentBytes: Bool { gather.pointee.length > 0 }
+  private func lendOutput() {
+    let room = output.room()
+    gather.pointee.window = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    gather.pointee.capacity = CInt(room.count)
+  }
 
-  /// Whether decrypted or undecrypted bytes are already here: then waiting for the socket would wait too long.
-  public var hasUnreadBytes: Bool { SSL_has_pending(ssl) == 1 }
+  private func takeBackOutput() {
+    output.commit(Int(gather.pointee.length))
+    gather.pointee.length = 0
+  }
 
-  /// Gives the gather buffer back while there is nothing in it: for idle connections.
-  public func releaseBuffers() { artstore_gather_release(gather) }
-
-  /// Queues close_notify; flush sends it.
+  /// Queues close_notify in `output`.
   public func close() {
+    guard !output.isFull else { return }
+    lendOutput()
     SSL_shutdown(ssl)
+    takeBackOutput()
     ERR_clear_error()
   }
 
@@ -99,7 +122,8 @@ public final class TLSConnection {
   /// Whether an earlier session was resumed.
   public var isResumed: Bool { SSL_session_reused(ssl) == 1 }
 
-  /// Keying material that only the two ends have (RFC 8446 §7.5) with an empty context; nil before the handshake is done.
+  /// Keying material that only the two ends have (RFC 8446 §7.5) with an empty context; nil before the handshake is
+  /// done.
   public func exportKeyingMaterial(label: String, count: Int) -> [UInt8]? {
     guard SSL_is_init_finished(ssl) == 1 else { return nil }
     var out = [UInt8](repeating: 0, count: count)
@@ -130,8 +154,8 @@ public final class TLSAcceptor {
   }
 
   /// A connection on a non-blocking socket that was just accepted.
-  public func connection(descriptor: CInt) throws(TLSError) -> TLSConnection {
+  public func connection(descriptor: CInt, output: SendBuffer) throws(TLSError) -> TLSConnection {
     if loopContext.generationNumber != server.generationNumber { loopContext = try TLSLoopContext(server.generation) }
-    return try TLSConnection(loopContext, descriptor: descriptor)
+    return try TLSConnection(loopContext, descriptor: descriptor, output: output)
   }
 }

@@ -6,6 +6,8 @@ final class TLSLoopContext {
   let context: OpaquePointer
   let gatherMethod: OpaquePointer
   private let library: OpaquePointer
+  /// What reading may have to answer is put here.
+  let aside = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 4096)
 
   /// Read in one go: a full record (16 KiB) with its head and some of the next.
   private static let readAheadBytes: CInt = 20_480
@@ -29,6 +31,7 @@ final class TLSLoopContext {
   }
 
   deinit {
+    aside.deallocate()
     SSL_CTX_free(context)
     BIO_meth_free(gatherMethod)
     OSSL_LIB_CTX_free(library)

@@ -1,5 +1,6 @@
 #pragma once
-// What the event loop and its sockets need of Linux. Functions return -1 with errno on failure, like the calls they wrap.
+// What the event loop and its sockets need of Linux. Functions return -1 with errno on failure, like the calls they
+// wrap.
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -36,5 +37,6 @@ int clinux_accept(int listener, struct sockaddr_storage *address, socklen_t *len
 ssize_t clinux_send(int fd, const void *bytes, size_t count);
 ssize_t clinux_receive(int fd, void *bytes, size_t count);
 int clinux_shutdown_write(int fd);
-// Reads only what lies in the page cache: EAGAIN when the disk would have to be asked, EOPNOTSUPP where that cannot be told.
+// Reads only what lies in the page cache: EAGAIN when the disk would have to be asked, EOPNOTSUPP where that cannot be
+// told.
 ssize_t clinux_pread_cached(int fd, void *bytes, size_t count, int64_t offset);

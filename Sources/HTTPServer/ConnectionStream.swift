@@ -1,0 +1,152 @@
+internal import Glibc
+internal import Reactor
+internal import TLS
+
+/// The bytes of one connection, encrypted or not: non-blocking steps and the waits between them. What is put is
+/// gathered
+/// and leaves with `flush`. Confined to its loop's thread.
+final class ConnectionStream {
+  enum Received {
+    case bytes(Int)
+    /// Nothing there yet.
+    case blocked
+    /// The peer sends no more.
+    case end
+    case failed(String)
+  }
+
+  let channel: Channel
+  let output: SendBuffer
+  let tls: TLSConnection?
+  private let limits: HTTPLimits
+  private var receiving: Progress
+  private var sending: Progress
+
+  init(channel: Channel, tls: TLSConnection?, output: SendBuffer, limits: HTTPLimits) {
+    self.channel = channel
+    self.tls = tls
+    self.output = output
+    self.limits = limits
+    receiving = Progress(limits)
+    sending = Progress(limits)
+  }
+
+  var loop: EventLoop { channel.loop }
+
+  func handshake() async throws(ConnectionEnd) {
+    guard let tls else { return }
+    let deadline = Deadline.after(limits.handshakeTimeout)
+    while true {
+      switch tls.handshake() {
+      case .done:
+        try await flush("the TLS handshake", until: deadline)
+        return
+      case .wantsRead: try await waitToReceive("the TLS handshake", until: deadline)
+      case .wantsWrite: try await flush("the TLS handshake", until: deadline)
+      case .closed: throw .gone("closed during the TLS handshake")
+      case .failed(let error):
+        // The alert that tells the peer why.
+        _ = output.flush(to: channel.descriptor)
+        throw .gone(error.description)
+      }
+    }
+  }
+
+  func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
+    guard let tls else { return receivePlain(into: buffer) }
+    let (step, count) = tls.read(into: buffer)
+    switch step {
+    case .done: return .bytes(count)
+    case .wantsRead, .wantsWrite: return .blocked
+    case .closed: return .end
+    case .failed(let error): return .failed(error.description)
+    }
+  }
+
+  private func receivePlain(into buffer: UnsafeMutableRawBufferPointer) -> Received {
+    while true {
+      let count = channel.receive(into: buffer)
+      if count > 0 { return .bytes(count) }
+      if count == 0 { return .end }
+      switch -count {
+      case Int(EINTR): continue
+      case Int(EAGAIN): return .blocked
+      case let reason: return .failed(ReactorError.system(call: "recv", errno: CInt(reason)).description)
+      }
+    }
+  }
+
+  /// Takes as many bytes as there is room for; fewer than offered means: flush first.
+  func put(_ bytes: UnsafeRawBufferPointer) throws(ConnectionEnd) -> Int {
+    guard let tls else { return output.isFull ? 0 : output.append(bytes) }
+    do { return try tls.write(bytes) } catch { throw .gone(error.description) }
+  }
+
+  /// A new request: its body and its answer are paced from zero.
+  func restartPace() {
+    receiving = Progress(limits)
+    sending = Progress(limits)
+  }
+
+  /// Waits for something to receive, having sent what is gathered: the peer may be waiting for it.
+  func waitToReceive(_ what: StaticString, until deadline: Deadline) async throws(ConnectionEnd) {
+    try await flush(what, until: deadline)
+    do { try await channel.readable(until: deadline, what) } catch { throw ConnectionEnd(error) }
+  }
+
+  /// The same for a body, which must keep its pace.
+  func waitForBody(receivedSinceLast count: Int) async throws(ConnectionEnd) {
+    let start = Deadline.now
+    try await waitToReceive("the request's body", until: .after(limits.bodyIdleTimeout))
+    guard receiving.add(bytes: count, waited: Deadline.now.since(start)) else {
+      throw .timedOut("the request's body came too slowly")
+    }
+  }
+
+  /// Sends everything gathered. Each wait may take `bodyIdleTimeout`, all together until `deadline`; the pace is kept.
+  func flush(_ what: StaticString = "the client to take the answer", until deadline: Deadline = .never)
+    async throws(ConnectionEnd)
+  {
+    while true {
+      let before = output.count
+      switch output.flush(to: channel.descriptor) {
+      case .done: return
+      case .failed(let errno): throw .gone(ReactorError.system(call: "send", errno: errno).description)
+      case .blocked:
+        let start = Deadline.now
+        let limit = min(deadline, .after(limits.bodyIdleTimeout))
+        do { try await channel.writable(until: limit, what) } catch { throw ConnectionEnd(error) }
+        guard sending.add(bytes: before - output.count, waited: Deadline.now.since(start)) else {
+          throw .timedOut("the client takes the answer too slowly")
+        }
+      }
+    }
+  }
+
+  /// Takes every byte, however long they are.
+  func write(_ bytes: [UInt8]) async throws(ConnectionEnd) {
+    var offset = 0
+    while offset < bytes.count {
+      offset += try putSome(bytes, from: offset)
+      if offset < bytes.count { try await flush() }
+    }
+  }
+
+  private func putSome(_ bytes: [UInt8], from offset: Int) throws(ConnectionEnd) -> Int {
+    let outcome: Result<Int, ConnectionEnd> = bytes.withUnsafeBytes { all in
+      do throws(ConnectionEnd) {
+        return .success(try put(UnsafeRawBufferPointer(rebasing: all[offset...])))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try outcome.get()
+  }
+
+  /// Says goodbye in order: close_notify, then the end of our side.
+  func finish() {
+    tls?.close()
+    _ = output.flush(to: channel.descriptor)
+    channel.finishWriting()
+  }
+}

@@ -1,0 +1,134 @@
+internal import HTTP
+internal import Reactor
+internal import Telemetry
+
+extension HTTPConnection {
+  /// The next bytes of a request's body; nil at its end. Callable from anywhere, works on the loop. Throws `APIError`.
+  func nextPiece(ofRequest number: Int) async throws -> [UInt8]? {
+    if EventLoop.current === loop { return try await piece(ofRequest: number) }
+    return try await withTaskExecutorPreference(loop) { try await self.pieceOnLoop(ofRequest: number) }
+  }
+
+  @concurrent
+  private func pieceOnLoop(ofRequest number: Int) async throws -> [UInt8]? { try await piece(ofRequest: number) }
+
+  private func piece(ofRequest number: Int) async throws(APIError) -> [UInt8]? {
+    guard number == requestNumber else { throw ConnectionEnd.gone("the request is over").apiError }
+    do {
+      let piece = try await nextPiece()
+      if let piece { server.metrics.bytes.increment(by: Double(piece.count), server.configuration.name, "in") }
+      return piece
+    } catch {
+      throw error.apiError
+    }
+  }
+
+  private func nextPiece() async throws(ConnectionEnd) -> [UInt8]? {
+    if body.isOver { return nil }
+    if body.awaitsContinue {
+      body.awaitsContinue = false
+      try await stream.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+      try await stream.flush()
+    }
+    while true {
+      switch body.framing {
+      case .over: return nil
+      case .length(let left): if let piece = try takeFixed(left) { return piece }
+      case .chunked(let decoder): if let piece = try takeChunked(decoder) { return piece }
+      }
+      if body.isOver { return nil }
+      try await stream.waitForBody(receivedSinceLast: body.sinceLastWait)
+      body.sinceLastWait = 0
+    }
+  }
+
+  /// What is there of a body of known length; nil when nothing is.
+  private func takeFixed(_ left: Int) throws(ConnectionEnd) -> [UInt8]? {
+    let piece: [UInt8]
+    if inputStart < input.count {
+      let count = min(left, input.count - inputStart)
+      piece = Array(input[inputStart..<(inputStart + count)])
+      inputStart += count
+      if inputStart == input.count { dropInput() }
+    } else {
+      let count = try receiveAvailable(atMost: left)
+      if count == 0 { return nil }
+      piece = Array(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count]))
+    }
+    body.sinceLastWait += piece.count
+    body.framing = piece.count == left ? .over : .length(left: left - piece.count)
+    return piece
+  }
+
+  /// What is there of a body in chunks; nil when nothing is, or the body is over.
+  private func takeChunked(_ decoder: ChunkedDecoder) throws(ConnectionEnd) -> [UInt8]? {
+    if inputStart == input.count {
+      let count = try receiveAvailable(atMost: EventLoop.scratchCount)
+      if count == 0 { return nil }
+      input = Array(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count]))
+      inputStart = 0
+    }
+    var decoder = decoder
+    var data: [UInt8] = []
+    let held = input
+    do {
+      while inputStart < input.count, !decoder.isEnd {
+        let step = try decoder.decode(held.span.extracting(inputStart...))
+        if !step.data.isEmpty {
+          data.append(contentsOf: held[(inputStart + step.data.lowerBound)..<(inputStart + step.data.upperBound)])
+        }
+        inputStart += step.consumed
+        body.sinceLastWait += step.consumed
+      }
+    } catch let error {
+      throw .refused(error)
+    }
+    if inputStart == input.count { dropInput() }
+    body.framing = decoder.isEnd ? .over : .chunked(decoder)
+    return data.isEmpty ? nil : data
+  }
+
+  private func dropInput() {
+    input = []
+    inputStart = 0
+  }
+
+  /// Fills the loop's scratch with what has arrived; 0 when nothing has.
+  private func receiveAvailable(atMost limit: Int) throws(ConnectionEnd) -> Int {
+    let scratch = loop.scratch
+    let wanted = min(limit, scratch.count)
+    var count = 0
+    while count < wanted {
+      switch stream.receive(into: UnsafeMutableRawBufferPointer(rebasing: scratch[count..<wanted])) {
+      case .bytes(let more): count += more
+      case .blocked: return count
+      case .end:
+        if count > 0 { return count }
+        throw .gone("closed in the middle of a body")
+      case .failed(let why):
+        if count > 0 { return count }
+        throw .gone(why)
+      }
+    }
+    return count
+  }
+
+  /// Reads away what the handler left of the body; false when that is more than is worth it.
+  func drainBody() async -> Bool {
+    let deadline = Deadline.after(limits.drainTimeout)
+    var drained = 0
+    do throws(ConnectionEnd) {
+      while !body.isOver {
+        guard drained <= limits.drainBytesMax, case .length(let left) = body.framing else { return false }
+        if let piece = try takeFixed(left) {
+          drained += piece.count
+        } else {
+          try await stream.waitToReceive("the rest of a body nobody reads", until: deadline)
+        }
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+}

@@ -1,0 +1,178 @@
+internal import Core
+internal import HTTP
+internal import Reactor
+internal import Telemetry
+
+/// What went out.
+struct SentResponse {
+  let status: HTTPStatus
+  let keepsConnection: Bool
+}
+
+/// How an answer's body is delimited (RFC 9112 §6).
+enum OutgoingFraming {
+  /// The status or the method allows none.
+  case none
+  case length(Int)
+  case chunked
+  /// For HTTP/1.0: by the end of the connection.
+  case close
+}
+
+extension HTTPConnection {
+  /// Sends an answer and flushes it.
+  func send(_ response: Response, to request: Request) async throws(ConnectionEnd) -> SentResponse {
+    let isHead = request.head.method == .head
+    let framing = Self.framing(response, request.head)
+    var keeps =
+      request.head.keepAlive && !context.isStopping && body.canBeDrained(within: limits.drainBytesMax)
+    if case .close = framing { keeps = false }
+    let outline = ResponseOutline(
+      status: response.status, headers: response.headers, framing: framing, keepsConnection: keeps,
+      requestID: request.requestID, isHead: isHead)
+    switch response.body {
+    case .stream(_, let produce) where !isHead && !framing.isNone:
+      if let failure = try await sendStream(outline, produce) {
+        // Nothing has gone out yet: the client gets the error instead.
+        return try await send(server.router.failure(failure, request), to: request)
+      }
+    case .file(let slice) where !isHead && !framing.isNone:
+      try await sendFile(slice, after: outline)
+    case .bytes(let bytes) where !isHead && !framing.isNone:
+      try await sendBytes(bytes, after: outline)
+    default:
+      try await sendBytes([], after: outline)
+    }
+    try await stream.flush()
+    return SentResponse(status: response.status, keepsConnection: keeps)
+  }
+
+  /// An answer to what was no request; the connection ends after it.
+  func sendFinal(_ response: Response) async throws(ConnectionEnd) {
+    guard case .bytes(let bytes) = response.body else { return }
+    let outline = ResponseOutline(
+      status: response.status, headers: response.headers, framing: .length(bytes.count), keepsConnection: false,
+      requestID: nil, isHead: false)
+    try await sendBytes(bytes, after: outline)
+    try await stream.flush()
+  }
+
+  private static func framing(_ response: Response, _ head: RequestHead) -> OutgoingFraming {
+    let status = response.status.rawValue
+    if status < 200 || status == 204 || status == 304 { return .none }
+    if let length = response.body.length { return .length(length) }
+    return head.minorVersion == 0 ? .close : .chunked
+  }
+
+  private func writeHead(_ outline: ResponseOutline) {
+    outline.write(to: &context.head, at: server.time.now())
+  }
+
+  /// Head and body in one record when they fit.
+  private func sendBytes(_ bytes: [UInt8], after outline: ResponseOutline) async throws(ConnectionEnd) {
+    writeHead(outline)
+    let fits = context.head.bytes.count + bytes.count <= 16_384
+    if fits { context.head.append(bytes) }
+    try await stream.write(context.head.bytes)
+    if !fits { try await stream.write(bytes) }
+    server.count(bytesOut: bytes.count)
+  }
+
+  // MARK: files
+
+  private func sendFile(_ slice: FileSlice, after outline: ResponseOutline) async throws(ConnectionEnd) {
+    writeHead(outline)
+    try await sendFile(slice, afterHead: true)
+  }
+
+  /// A file's bytes, read into the loop's scratch and encrypted from there: nothing is held for the connection but
+  /// what the
+  /// socket would not take. With `afterHead` the head in `context.head` goes first, in the same records.
+  func sendFile(_ slice: FileSlice, afterHead: Bool) async throws(ConnectionEnd) {
+    var position = slice.offset
+    let end = slice.offset + slice.count
+    var prefix = afterHead ? context.head.bytes.count : 0
+    if position == end, prefix > 0 { try await stream.write(context.head.bytes) }
+    var rounds = 0
+    while position < end {
+      let scratch = loop.scratch
+      let room = UnsafeMutableRawBufferPointer(
+        rebasing: scratch[prefix..<min(scratch.count, prefix + end - position)])
+      switch FileRead.cached(slice.file.descriptor, into: room, at: position) {
+      case .bytes(0): throw .unfinished("a file is shorter than its record says")
+      case .bytes(let count):
+        if prefix > 0 { scratch.copyBytes(from: context.head.bytes) }
+        let taken = try stream.put(UnsafeRawBufferPointer(rebasing: scratch[..<(prefix + count)]))
+        guard taken >= prefix else { throw .unfinished("an answer's head did not fit") }
+        position += taken - prefix
+      case .cold:
+        if prefix > 0 { try await stream.write(context.head.bytes) }
+        let bytes = try await readCold(slice.file, at: position, atMost: min(EventLoop.scratchCount, end - position))
+        try await stream.write(bytes)
+        position += bytes.count
+      case .failed(let errno): throw .unfinished(ReactorError.system(call: "pread", errno: errno).description)
+      }
+      prefix = 0
+      if stream.output.isFull { try await stream.flush() }
+      rounds += 1
+      // Others on this loop get their turn once a MiB, even when this client takes bytes as fast as they come.
+      if rounds & 3 == 0 { await Task.yield() }
+    }
+    server.count(bytesOut: slice.count)
+  }
+
+  private func readCold(_ file: OpenFile, at position: Int, atMost count: Int) async throws(ConnectionEnd) -> [UInt8] {
+    do {
+      return try await server.files.run {
+        var outcome = FileRead.Outcome.bytes(0)
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+          outcome = FileRead.blocking(file.descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: position)
+          if case .bytes(let got) = outcome { filled = got }
+        }
+        if case .failed(let errno) = outcome { throw ReactorError.system(call: "pread", errno: errno) }
+        guard !bytes.isEmpty else { throw ConnectionEnd.unfinished("a file is shorter than its record says") }
+        return bytes
+      }
+    } catch let end as ConnectionEnd {
+      throw end
+    } catch {
+      throw .unfinished("reading a file failed: \(error)")
+    }
+  }
+
+  // MARK: streams
+
+  /// nil when the stream went out; the error when it failed before its first byte.
+  private func sendStream(
+    _ outline: ResponseOutline, _ produce: @Sendable (any BodyWriter) async throws -> Void
+  ) async throws(ConnectionEnd) -> (any Error)? {
+    let writer = StreamWriter(connection: self, outline: outline)
+    do {
+      try await produce(writer)
+      try await writer.finish()
+      return nil
+    } catch let end as ConnectionEnd {
+      throw end
+    } catch {
+      guard writer.hasBegun else { return error }
+      server.logger.error(
+        "an answer failed while it was sent",
+        ["request_id": .string(outline.requestID ?? ""), "error": .error(error)])
+      throw .unfinished("an answer failed while it was sent")
+    }
+  }
+
+  /// Puts a stream's head into the output.
+  func beginStream(_ outline: ResponseOutline) async throws(ConnectionEnd) {
+    writeHead(outline)
+    try await stream.write(context.head.bytes)
+  }
+}
+
+extension OutgoingFraming {
+  var isNone: Bool {
+    if case .none = self { true } else { false }
+  }
+}
+
+internal import Telemetry

@@ -1,0 +1,229 @@
+internal import Core
+internal import Crypto
+internal import HTTP
+internal import Reactor
+internal import TLS
+internal import Telemetry
+
+/// One connection from its first byte to its last: heads, handlers, answers, one request after the other.
+final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thread; handlers elsewhere hop there
+  private enum Phase {
+    case idle
+    case busy
+  }
+
+  let context: LoopContext
+  let stream: ConnectionStream
+  let remote: SocketAddress
+  private(set) var peer: PeerIdentity?
+  private(set) var peerSPKI: Checksum?
+  private(set) var exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  private var phase = Phase.busy
+  /// Received and not used yet: `input[inputStart...]`.
+  var input: [UInt8] = []
+  var inputStart = 0
+  var body = IncomingBody()
+  /// Counts requests: a body that outlives its request must not read the next one's.
+  private(set) var requestNumber = 0
+
+  init(context: LoopContext, stream: ConnectionStream, remote: SocketAddress) {
+    self.context = context
+    self.stream = stream
+    self.remote = remote
+  }
+
+  var loop: EventLoop { context.loop }
+  var server: HTTPServer { context.server }
+  var limits: HTTPLimits { context.server.configuration.limits }
+
+  /// The connection's whole life. The socket is closed afterwards.
+  func serve() async {
+    defer { stream.channel.close() }
+    do {
+      try await stream.handshake()
+      identifyPeer()
+      while let head = try await nextHead() {
+        guard try await exchange(head), !context.isStopping else {
+          await linger()
+          return
+        }
+      }
+    } catch {
+      await end(error)
+    }
+  }
+
+  /// Ends the connection if no request is under way.
+  func stopIfIdle() {
+    if phase == .idle { stop() }
+  }
+
+  func stop() { stream.channel.close() }
+
+  private func identifyPeer() {
+    guard let tls = stream.tls else { return }
+    if let certificate = tls.peerCertificate() {
+      peer = certificate.identity
+      peerSPKI = certificate.spkiHash
+    }
+    exporter = { [unowned self] label, count in
+      // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
+      EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil
+    }
+  }
+
+  private func end(_ reason: ConnectionEnd) async {
+    server.metrics.refusals.increment(server.configuration.name, reason.reason)
+    server.logger.debug(
+      "connection ended", ["remote": .string(remote.description), "reason": .string(reason.description)])
+    let answer: APIError
+    switch reason {
+    case .refused(let error): answer = error.apiError
+    case .timedOut where phase == .busy && body.isBefore:
+      answer = APIError(.timeout, "the request's head came too slowly; send it again")
+    default: return
+    }
+    do {
+      let id = Identifier.text(context.nextIdentifier())
+      try await sendFinal(.failure(answer, requestID: id))
+      await linger()
+    } catch {
+      return
+    }
+  }
+
+  /// Gives the peer time to read the answer: closing with unread bytes in the socket would make the kernel reset the
+  /// connection and the answer with it (RFC 9112 §9.6).
+  private func linger() async {
+    phase = .busy
+    stream.finish()
+    let deadline = Deadline.after(limits.drainTimeout)
+    var drained = 0
+    while drained < limits.drainBytesMax * 4 {
+      switch stream.channel.receive(into: loop.scratch) {
+      case let count where count > 0: drained += count
+      case 0: return
+      default:
+        do { try await stream.channel.readable(until: deadline, "the peer's end") } catch { return }
+      }
+    }
+  }
+
+  // MARK: heads
+
+  private func nextHead() async throws(ConnectionEnd) -> RequestHead? {
+    body = IncomingBody()
+    var headDeadline: Deadline?
+    if inputStart < input.count {
+      phase = .busy
+      if let head = try parseInput() { return head }
+      headDeadline = .after(limits.headTimeout)
+    }
+    let idleDeadline = Deadline.after(limits.idleTimeout)
+    while true {
+      let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<32_768])
+      switch stream.receive(into: scratch) {
+      case .bytes(let count):
+        phase = .busy
+        if headDeadline == nil { headDeadline = .after(limits.headTimeout) }
+        if let head = try take(UnsafeRawBufferPointer(rebasing: scratch[..<count])) { return head }
+      case .blocked:
+        if let headDeadline {
+          try await stream.waitToReceive("the request's head", until: headDeadline)
+        } else {
+          phase = .idle
+          if context.isStopping { return nil }
+          do { try await stream.waitToReceive("a request", until: idleDeadline) } catch { return nil }
+        }
+      case .end where headDeadline == nil: return nil
+      case .end: throw .gone("closed in the middle of a head")
+      case .failed(let why): if headDeadline == nil { return nil } else { throw .gone(why) }
+      }
+    }
+  }
+
+  /// A head from bytes just received; nil when more are needed. Parses only when a line has ended: a client that
+  /// sends byte
+  /// by byte costs little.
+  private func take(_ received: UnsafeRawBufferPointer) throws(ConnectionEnd) -> RequestHead? {
+    if input.isEmpty {
+      let bytes = received.assumingMemoryBound(to: UInt8.self)
+      if let head = try parse(bytes.span, keepingRest: false) { return head }
+      input = Array(received)
+      return nil
+    }
+    input.append(contentsOf: received)
+    guard received.contains(0x0A) || input.count - inputStart >= limits.head.bytesMax else { return nil }
+    return try parseInput()
+  }
+
+  private func parseInput() throws(ConnectionEnd) -> RequestHead? {
+    let held = input
+    return try parse(held.span.extracting(inputStart...), keepingRest: true)
+  }
+
+  private func parse(_ bytes: Span<UInt8>, keepingRest isInput: Bool) throws(ConnectionEnd) -> RequestHead? {
+    let found: (head: RequestHead, consumed: Int)?
+    do { found = try RequestHead.parse(bytes, limits: limits.head) } catch { throw .refused(error) }
+    guard let (head, consumed) = found else { return nil }
+    if isInput {
+      inputStart += consumed
+      if inputStart == input.count {
+        input = []
+        inputStart = 0
+      }
+    } else if consumed < bytes.count {
+      input = bytes.extracting(consumed...).withUnsafeBufferPointer { Array($0) }
+      inputStart = 0
+    }
+    return head
+  }
+
+  // MARK: one request
+
+  /// Answers one request; whether the connection goes on.
+  private func exchange(_ head: RequestHead) async throws(ConnectionEnd) -> Bool {
+    let started = Deadline.now
+    requestNumber += 1
+    stream.restartPace()
+    body = IncomingBody(head)
+    let request = Request(head: head, body: requestBody(head), identifier: context.nextIdentifier(), from: self)
+    let handled = await server.router.handle(request)
+    let sent: SentResponse
+    do {
+      sent = try await send(handled.response, to: request)
+    } catch {
+      record(request, handled, handled.response.status, started, error)
+      throw error
+    }
+    record(request, handled, sent.status, started, nil)
+    guard sent.keepsConnection else { return false }
+    if body.isOver { return true }
+    return await drainBody()
+  }
+
+  private func record(
+    _ request: Request, _ handled: Router.Handled, _ status: HTTPStatus, _ started: Deadline, _ failure: ConnectionEnd?
+  ) {
+    let duration = loop.now.since(started)
+    server.record(request, handled.route, status, duration)
+    guard server.configuration.logsAccess || failure != nil else { return }
+    server.logger.info(
+      failure == nil ? "request" : "request cut off",
+      [
+        "request_id": .string(request.requestID), "method": .string(request.method.rawValue),
+        "path": .string(request.path), "status": .integer(status.rawValue),
+        "milliseconds": .milliseconds(duration), "subject": .string(handled.subject),
+        "trace_id": .string(request.trace.traceID), "remote": .string(remote.host),
+        "failure": .string(failure?.description ?? ""),
+      ])
+  }
+
+  private func requestBody(_ head: RequestHead) -> RequestBody {
+    guard head.hasBody else { return .none }
+    let number = requestNumber
+    return RequestBody(declaredLength: head.isChunked ? nil : head.contentLength) {
+      try await self.nextPiece(ofRequest: number)
+    }
+  }
+}

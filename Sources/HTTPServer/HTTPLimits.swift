@@ -1,0 +1,29 @@
+public import HTTP
+
+/// What one server takes from outside. Every wait has a deadline and every queue an end.
+public struct HTTPLimits: Sendable {
+  /// Open connections, all loops together; one more is closed at once.
+  public var connectionsMax = 10_000
+  /// Request line and fields.
+  public var head = HeadLimits()
+  /// From the accepted connection to the finished TLS handshake.
+  public var handshakeTimeout = Duration.seconds(10)
+  /// From a head's first byte to its last.
+  public var headTimeout = Duration.seconds(10)
+  /// Between requests.
+  public var idleTimeout = Duration.seconds(75)
+  /// Between two pieces of a body, either way.
+  public var bodyIdleTimeout = Duration.seconds(30)
+  /// A body slower than this, after `bodyGrace` of waiting for the peer, either way, is cut off. 0: never.
+  public var bodyBytesPerSecondMin = 128
+  public var bodyGrace = Duration.seconds(30)
+  /// A body that the handler did not read is read away up to so many bytes, so that the connection can be kept and the
+  /// client gets to read the answer.
+  public var drainBytesMax = 262_144
+  /// And for so long.
+  public var drainTimeout = Duration.seconds(2)
+  /// How long requests under way may take after a graceful stop was asked for.
+  public var stopTimeout = Duration.seconds(25)
+
+  public init() {}
+}

@@ -1,0 +1,26 @@
+public import Reactor
+public import TLS
+
+/// Where a server listens and how.
+public struct HTTPServerConfiguration: Sendable {
+  /// For logs and metrics: `api`, `probe`.
+  public var name: String
+  /// Port 0: the system chooses; `bind` tells.
+  public var address: SocketAddress
+  /// nil: plain HTTP, for roles behind a gateway and on loopback.
+  public var tls: TLSServerContext?
+  public var limits: HTTPLimits
+  /// One log entry a request. Errors are logged in any case.
+  public var logsAccess: Bool
+
+  public init(
+    name: String, address: SocketAddress, tls: TLSServerContext?, limits: HTTPLimits = HTTPLimits(),
+    logsAccess: Bool = true
+  ) {
+    self.name = name
+    self.address = address
+    self.tls = tls
+    self.limits = limits
+    self.logsAccess = logsAccess
+  }
+}
