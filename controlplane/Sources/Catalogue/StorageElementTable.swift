@@ -166,8 +166,8 @@ public struct StorageElementTable: Sendable {
         available_bytes = \(seen.availableBytes), epoch = \(seen.epoch), last_lsn = \(seen.lastLSN),
         chain_head = \(seen.chainHead), clock_offset_ms = \(seen.clockOffsetMilliseconds), last_contact_at = now(),
         last_error = NULL,
-        full_sync_needed = full_sync_needed OR (epoch <> 0 AND (epoch <> \(seen.epoch) OR last_lsn > \(seen.lastLSN))),
-        loss_hold = loss_hold OR (epoch <> 0 AND (epoch <> \(seen.epoch) OR last_lsn > \(seen.lastLSN)))
+        full_sync_needed = full_sync_needed OR (epoch <> 0 AND epoch <> \(seen.epoch)),
+        loss_hold = loss_hold OR (epoch <> 0 AND epoch <> \(seen.epoch))
       WHERE id = \(id)
       """)
   }

@@ -1,0 +1,29 @@
+/// How the fleet is run.
+public struct FleetConfiguration: Sendable {
+  /// The life of appliance certificates; renewed past two thirds of it.
+  public var applianceCertificateLife: Duration
+  /// The life of the client certificates of our own roles.
+  public var roleCertificateLife: Duration
+  public var healthInterval: Duration
+  public var syncInterval: Duration
+  /// Lines asked for in one page of a listing or feed.
+  public var pageLinesMax: Int
+  /// Appliances talked to at once by periodic jobs.
+  public var parallelMax: Int
+  /// Documents that lazy cleanup may mark missing per appliance and hour.
+  public var lazyMarksPerHourMax: Int
+
+  public init(
+    applianceCertificateLife: Duration = .seconds(90 * 86_400), roleCertificateLife: Duration = .seconds(30 * 86_400),
+    healthInterval: Duration = .seconds(15), syncInterval: Duration = .seconds(3600), pageLinesMax: Int = 5000,
+    parallelMax: Int = 16, lazyMarksPerHourMax: Int = 50
+  ) {
+    self.applianceCertificateLife = applianceCertificateLife
+    self.roleCertificateLife = roleCertificateLife
+    self.healthInterval = healthInterval
+    self.syncInterval = syncInterval
+    self.pageLinesMax = pageLinesMax
+    self.parallelMax = parallelMax
+    self.lazyMarksPerHourMax = lazyMarksPerHourMax
+  }
+}

@@ -1,0 +1,192 @@
+public import Catalogue
+public import Core
+internal import Crypto
+internal import HTTP
+internal import HTTPClient
+public import Identity
+internal import Postgres
+public import StorageAPI
+
+/// What can be seen of an appliance before it is claimed.
+public struct DiscoveredAppliance: Sendable {
+  public let url: String
+  public let storageID: String
+  public let version: String
+  public let mode: ApplianceMode
+  /// SHA-256 of its public key, to compare with what its host shows.
+  public let spki: Checksum
+  /// Already in the registry.
+  public let known: StorageElement?
+}
+
+extension FleetRegistry {
+  /// Looks at an appliance without claiming it: the first step of a claim tells who it is and needs no secret.
+  public func discover(url: String) async throws -> DiscoveredAppliance {
+    let address = try ApplianceURL(url)
+    let seen = try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
+      connection in
+      try await ClaimDialogue(connection: connection, url: address.text, random: access.random).hello()
+    }
+    return DiscoveredAppliance(
+      url: address.text, storageID: seen.answer.storageID, version: seen.answer.version, mode: seen.answer.mode,
+      spki: seen.spkiHash, known: try await elements.element(storageID: seen.answer.storageID))
+  }
+
+  /// Claims an appliance (DESIGN §4.7) and registers it. Repeating it after a lost answer is safe until the appliance
+  /// has seen its first mutual-TLS contact; the row is kept before that contact.
+  public func claim(
+    name: String, url: String, code: String, priority: Int = 100, by actor: Actor
+  ) async throws -> StorageElement {
+    try Self.check(name: name)
+    try Self.check(priority: priority)
+    let address = try ApplianceURL(url)
+    guard let code = ClaimCode(text: code) else {
+      throw APIError(
+        .validation, "claim_code: not a claim code, or mistyped; it has nine groups of five letters and digits")
+    }
+    do {
+      let element = try await performClaim(name: name, address: address, code: code, priority: priority)
+      try await record(
+        actor, "storage_element.claim", element.id.description,
+        details: ["name": .string(name), "storage_id": .string(element.storageID)])
+      let polled = try await health.poll(element)
+      syncSoon()
+      return polled
+    } catch {
+      try await record(
+        actor, "storage_element.claim", address.text, result: .refused, details: ["name": .string(name)])
+      if let error = error as? PostgresError, error.isUniqueViolation { throw Self.taken(error) }
+      throw error
+    }
+  }
+
+  private func performClaim(
+    name: String, address: ApplianceURL, code: ClaimCode, priority: Int
+  ) async throws -> StorageElement {
+    let taken = try await elements.list().first { $0.name == name || $0.url == address.text }
+    return try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
+      connection in
+      let dialogue = ClaimDialogue(connection: connection, url: address.text, random: access.random)
+      let seen = try await dialogue.hello()
+      guard code.matches(spkiHash: seen.spkiHash) else {
+        throw APIError(
+          .conflict, "the appliance at this address is not the one the claim code was printed for; "
+            + "check the address, or take the code from that appliance's host")
+      }
+      // Refused before anything is installed: a claimed appliance without a row would have to be claimed anew.
+      if let taken, taken.storageID != seen.answer.storageID {
+        throw APIError(
+          .conflict, "another storage element has this \(taken.name == name ? "name" : "url") already; choose another")
+      }
+      let request = try await dialogue.prove(code, seen)
+      let certificate = try authority.issue(
+        appliance: seen.answer.storageID, key: request.publicKey, host: address.host,
+        life: configuration.applianceCertificateLife)
+      let chain = certificate.pem + authority.authority.certificate.pem
+      try await dialogue.install(
+        ClaimInstallation(
+          certificate: chain, clientCA: authority.authority.certificate.pem,
+          keyBundle: try await access.bundles.current().message, settings: ApplianceSettings(displayName: name),
+          adminSPKI: access.spkiHash.description))
+      return try await elements.register(
+        StorageElementTable.Registration(
+          id: .random(random), name: name, url: address.text, storageID: seen.answer.storageID,
+          mode: seen.answer.mode, version: seen.answer.version, priority: priority, spki: seen.spkiHash,
+          certificateExpiresAt: certificate.notAfter))
+    }
+  }
+}
+
+/// The three steps of a claim on one connection; see `ClaimRequest`.
+private struct ClaimDialogue {
+  let connection: ClientConnection
+  let url: String
+  let random: any RandomSource
+
+  struct Seen {
+    let answer: ClaimHelloAnswer
+    let nonce: [UInt8]
+    let applianceNonce: [UInt8]
+    let spkiHash: Checksum
+    let exporter: [UInt8]
+  }
+
+  private static let tls = ClientTLS(trust: .provenByCaller)
+
+  /// Exchanges nonces and learns the key that answers. Nothing secret is sent.
+  func hello() async throws -> Seen {
+    let nonce = random.bytes(ClaimProof.nonceByteCount)
+    let answer = try await exchange(.hello(nonce: Hex.encode(nonce)), ClaimHelloAnswer.self)
+    guard let peer = connection.peer else {
+      throw APIError(.storageElementUnavailable, "the appliance does not speak TLS 1.3 at this address")
+    }
+    guard let theirs = Hex.decode(answer.nonce), theirs.count == ClaimProof.nonceByteCount,
+      PeerIdentity(role: .appliance, name: answer.storageID) != nil
+    else { throw ApplianceClient.strange("a hello with a bad nonce or storage id") }
+    return Seen(
+      answer: answer, nonce: nonce, applianceNonce: theirs, spkiHash: SHA256.digest(peer.spki),
+      exporter: peer.exportedSecret)
+  }
+
+  /// Both sides prove that they know the code; the answer brings the request for the certificate.
+  func prove(_ code: ClaimCode, _ seen: Seen) async throws -> CertificateRequest {
+    func proof(_ role: ClaimProof.Role) -> [UInt8] {
+      ClaimProof.make(
+        secret: code.secret, role: role, exporter: seen.exporter, spkiHash: seen.spkiHash,
+        controlPlaneNonce: seen.nonce, applianceNonce: seen.applianceNonce)
+    }
+    let answer = try await exchange(.prove(proof: Hex.encode(proof(.controlplane))), ClaimProveAnswer.self)
+    try checkSameConnection(seen)
+    guard ClaimProof.verify(answer.proof, equals: proof(.appliance)) else {
+      throw APIError(.conflict, "the appliance could not prove that it knows the claim code; somebody stands between")
+    }
+    let request = try CertificateRequest(pem: answer.csr)
+    guard request.publicKey.spkiHash == seen.spkiHash else {
+      throw ApplianceClient.strange("a CSR for another key than the connection's")
+    }
+    return request
+  }
+
+  func install(_ installation: ClaimInstallation) async throws {
+    _ = try await exchange(.install(installation), ClaimInstallAnswer.self)
+  }
+
+  /// A connection made anew in between would answer with another secret.
+  private func checkSameConnection(_ seen: Seen) throws(APIError) {
+    guard let peer = connection.peer, peer.exportedSecret == seen.exporter else {
+      throw APIError(.storageElementUnavailable, "the connection to the appliance broke during the claim; repeat it")
+    }
+  }
+
+  private func exchange<T: Decodable>(_ message: ClaimRequest, _ type: T.Type) async throws -> T {
+    let request = ClientRequest(
+      .post, url + AppliancePaths.claim, headers: ["Content-Type": "application/json"],
+      body: .bytes(try JSON.encode(message)), timeouts: ClientTimeouts(total: .seconds(60)), tls: Self.tls)
+    do {
+      let (response, body) = try await connection.exchange(request)
+      guard response.status == .ok else { throw Self.refusal(response, body) }
+      return try JSON.decode(type, from: body)
+    } catch let error as HTTPClientError {
+      throw APIError(
+        .storageElementUnavailable, "no appliance answers at this address; check it, and that it runs", cause: error)
+    } catch let error as DecodingError {
+      throw ApplianceClient.strange(JSON.explain(error))
+    }
+  }
+
+  /// What the appliance says about a claim is for the administrator: it keeps its words.
+  private static func refusal(_ response: ClientResponse, _ body: [UInt8]) -> APIError {
+    struct Said: Decodable {
+      struct Content: Decodable { let message: String }
+      let error: Content
+    }
+    let said = try? JSON.decode(Said.self, from: body).error.message  // no contract error: handled here
+    switch response.status {
+    case .forbidden, .conflict:
+      return APIError(.conflict, said ?? "the appliance refuses the claim: it is claimed already, or the code is void")
+    case .tooManyRequests:
+      return APIError(.rateLimited, said ?? "too many claims; try again later", headers: ["Retry-After": "10"])
+    default: return ApplianceClient.refusal(response, body: body)
+    }
+  }
+}

@@ -1,0 +1,172 @@
+internal import Catalogue
+internal import Core
+internal import HTTP
+internal import Postgres
+internal import Service
+internal import StorageAPI
+internal import Synchronization
+internal import Telemetry
+
+/// What a sync did; `file_sync` of the contract.
+public struct SyncReport: Sendable {
+  public enum Kind: String, Sendable { case full, incremental }
+  public internal(set) var kind: Kind
+  public internal(set) var added = 0
+  public internal(set) var updated = 0
+  public internal(set) var deleted = 0
+  public internal(set) var unchanged = 0
+  /// Found absent; marked unless held.
+  public internal(set) var missing = 0
+  /// Lines or ids that were refused.
+  public internal(set) var rejected = 0
+  /// A loss was found that an administrator has to accept first.
+  public internal(set) var isHeld = false
+  public internal(set) var duration: Duration = .zero
+
+  mutating func add(_ counts: SyncCounts) {
+    added += counts.added
+    updated += counts.updated
+    deleted += counts.deleted
+    unchanged += counts.unchanged
+    missing += counts.missing
+    rejected += counts.rejected + counts.foreign
+  }
+}
+
+/// Brings the catalogue to where the appliances are. One job an appliance at a time, on the connection that holds its
+/// advisory lock, so that a paused holder cannot write after losing it.
+struct FleetSync: Sendable {
+  let pool: PostgresPool
+  let elements: StorageElementTable
+  let files: FileCatalogue
+  let access: ApplianceAccess
+  let configuration: FleetConfiguration
+  let time: any TimeSource
+  let logger: Logger
+
+  /// What a sweep may mark without being asked: this many, or 1 % of the appliance's active files if that is more.
+  static let marksMax = 100
+
+  /// Syncs all appliances that are reachable, a bounded number at a time.
+  func syncAll() async throws -> String {
+    let all = try await elements.list().filter { $0.status != .offline }
+    let done = await withTaskGroup(of: Bool.self) { group in
+      var waiting = all.makeIterator()
+      var done = 0
+      for _ in 0..<configuration.parallelMax {
+        guard let element = waiting.next() else { break }
+        group.addTask { await syncQuietly(element) }
+      }
+      while let succeeded = await group.next() {
+        done += succeeded ? 1 : 0
+        if let element = waiting.next() { group.addTask { await syncQuietly(element) } }
+      }
+      return done
+    }
+    return "synced \(done) of \(all.count)"
+  }
+
+  private func syncQuietly(_ element: StorageElement) async -> Bool {
+    do {
+      _ = try await sync(element.id, full: false)
+      return true
+    } catch {
+      logger.warning("fleet.sync.failed", ["storage_element": .string(element.name), "error": .error(error)])
+      return false
+    }
+  }
+
+  /// One sync, incremental where possible. `CONFLICT` when another is under way.
+  func sync(_ id: FileID, full: Bool) async throws -> SyncReport {
+    let started = time.uptime()
+    do {
+      var report = try await locked(id) { connection in
+        try await run(id, full: full, on: connection)
+      }
+      report.duration = time.uptime() - started
+      try await elements.synced(id, error: nil)
+      return report
+    } catch {
+      if (error as? APIError)?.code != .conflict {
+        let text = (error as? APIError)?.message ?? String(describing: error)
+        try await elements.synced(id, error: "sync: \(text)")
+      }
+      throw error
+    }
+  }
+
+  /// Runs `body` on the connection that holds the appliance's lock.
+  private func locked<R>(_ id: FileID, _ body: (PostgresConnection) async throws -> R) async throws -> R {
+    let key = "artstore sync \(id)"
+    return try await pool.withConnection { connection in
+      let isOurs = try await connection.query("SELECT pg_try_advisory_lock(hashtextextended(\(key), 0))")
+        .scalar(Bool.self)
+      guard isOurs else {
+        throw APIError(.conflict, "a sync of this storage element is under way; wait for it to end")
+      }
+      do {
+        let result = try await body(connection)
+        try await connection.query("SELECT pg_advisory_unlock(hashtextextended(\(key), 0))")
+        return result
+      } catch {
+        // A connection that broke has lost the lock with its session; otherwise it must not go back holding it.
+        _ = try? await connection.query(  // the first error matters more than this one
+          "SELECT pg_advisory_unlock(hashtextextended(\(key), 0))")
+        throw error
+      }
+    }
+  }
+
+  private func run(_ id: FileID, full: Bool, on connection: PostgresConnection) async throws -> SyncReport {
+    guard let element = try await elements.element(id) else {
+      throw APIError(.notFound, "there is no storage element \(id)")
+    }
+    let client = access.client(for: element)
+    var report: SyncReport
+    if full || element.fullSyncNeeded || element.syncCursor == nil {
+      report = try await fullSync(client, on: connection)
+    } else {
+      do {
+        report = SyncReport(kind: .incremental)
+        try await follow(client, from: element.syncCursor ?? "", report: &report, on: connection)
+      } catch let error as APIError where error.code == .cursorExpired {
+        try await noteExpiry(client, on: connection)
+        report = try await fullSync(client, on: connection)
+      }
+    }
+    try await files.tidy(on: connection)
+    try await pin(client, on: connection)
+    return report
+  }
+
+  /// A cursor may expire because the index was rebuilt or a tombstone is too old, or because history went back.
+  private func noteExpiry(_ client: ApplianceClient, on connection: PostgresConnection) async throws {
+    let info = try await client.info()
+    let known = client.element.syncCursor.flatMap { Position(cursor: $0) }
+    let epoch = info.epochNumber
+    let regressed = known.map { Int64(exactly: $0.epoch) != epoch || $0.lsn > info.lastLSN } ?? false
+    logger.warning(
+      "fleet.cursor.expired", ["storage_element": .string(client.element.name), "regressed": .bool(regressed)])
+    try await elements.needsFullSync(client.element.id, regressed: regressed, on: connection)
+  }
+
+  /// Pins the head of the appliance's journal chain.
+  private func pin(_ client: ApplianceClient, on connection: PostgresConnection) async throws {
+    let info = try await client.info()
+    guard let head = info.chainHead, let epoch = info.epochNumber, let lsn = Int64(exactly: info.lastLSN)
+    else { return }
+    try await connection.query(
+      """
+      INSERT INTO fleet_chain_pins (storage_element_id, epoch, lsn, chain_head)
+      VALUES (\(client.element.id), \(epoch), \(lsn), \(head.description)) ON CONFLICT DO NOTHING
+      """)
+  }
+}
+
+extension ApplianceInfo {
+  /// The epoch as the catalogue orders it; nil beyond 2^63, which no store reaches.
+  var epochNumber: Int64? { Self.number(epoch) }
+
+  private static func number(_ epoch: UInt64) -> Int64? { Int64(exactly: epoch) }
+  private static func number(_ epoch: String) -> Int64? { Int64(epoch, radix: 16) }
+}
