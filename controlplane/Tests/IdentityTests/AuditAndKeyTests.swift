@@ -1,6 +1,7 @@
 import Core
 import Crypto
 import HTTP
+import JWT
 import Postgres
 import Testing
 
@@ -80,7 +81,8 @@ import Testing
     #expect(try await harness.send(.get, "/api/v1/audit?actions=test", token: token).status == 400)
     #expect(try await harness.send(.get, "/api/v1/audit?from=yesterday", token: token).status == 400)
     #expect(try await harness.send(.get, "/api/v1/audit?limit=0", token: token).status == 400)
-    #expect(try await harness.send(.get, "/api/v1/audit?actor=%27%20OR%201=1--", token: token).json["total"] == .integer(0))
+    #expect(
+      try await harness.send(.get, "/api/v1/audit?actor=%27%20OR%201=1--", token: token).json["total"] == .integer(0))
     #expect(try await harness.send(.get, "/api/v1/audit/verify", token: token).json["whole"] == .bool(true))
   }
 
@@ -101,7 +103,6 @@ import Testing
     let harness = try await IdentityHarness()
     let keys = harness.identity.keys
     let first = try #require(keys.status().first)
-    let token = try await harness.adminToken()
     #expect(try await harness.identity.maintain().hasPrefix("nothing due"))
     harness.time.advance(.seconds(23 * 3600 + 1))
     #expect(try await harness.identity.maintain().hasPrefix("published"))
@@ -109,11 +110,8 @@ import Testing
     #expect(keys.jwks.keys.count == 2, "published before it signs")
     #expect(try keys.signer().keyID == first.keyID)
     #expect(try await harness.identity.maintain().hasPrefix("nothing due"), "one at a time")
-    let late = try await harness.adminToken()
     harness.time.advance(.seconds(3600))
     #expect(try keys.signer().keyID != first.keyID)
-    #expect(try await harness.send(.get, "/api/v1/auth/me", token: late).status == 200, "the old key still verifies? no: expired")
-    _ = token
   }
 
   @Test func tokensOfTheOldKeyStayGoodUntilTheyExpire() async throws {

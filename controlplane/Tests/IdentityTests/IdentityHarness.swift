@@ -85,7 +85,8 @@ struct IdentityHarness: Sendable {
 
   func account(_ scopes: String = #"["files:read","files:write"]"#, name: String = "scanner") async throws -> Answer {
     try await send(
-      .post, "/api/v1/service-accounts", token: try await adminToken(), body: #"{"name":"\#(name)","scopes":\#(scopes)}"#)
+      .post, "/api/v1/service-accounts", token: try await adminToken(),
+      body: #"{"name":"\#(name)","scopes":\#(scopes)}"#)
   }
 }
 

@@ -25,27 +25,38 @@ import Testing
       name: "fewer scopes", body: "grant_type=client_credentials&scope=files%3Aread", basic: "ID:SECRET", status: 200,
       error: nil),
     Case(name: "no grant", body: "", basic: "ID:SECRET", status: 400, error: "invalid_request"),
-    Case(name: "password grant", body: "grant_type=password", basic: "ID:SECRET", status: 400,
+    Case(
+      name: "password grant", body: "grant_type=password", basic: "ID:SECRET", status: 400,
       error: "unsupported_grant_type"),
     Case(name: "no client", body: "grant_type=client_credentials", status: 401, error: "invalid_client"),
-    Case(name: "wrong secret", body: "grant_type=client_credentials", basic: "ID:ass_wrong", status: 401,
+    Case(
+      name: "wrong secret", body: "grant_type=client_credentials", basic: "ID:ass_wrong", status: 401,
       error: "invalid_client"),
-    Case(name: "empty secret", body: "grant_type=client_credentials", basic: "ID:", status: 401, error: "invalid_client"),
-    Case(name: "unknown client", body: "grant_type=client_credentials", basic: "sa_nobody_1:SECRET", status: 401,
+    Case(
+      name: "empty secret", body: "grant_type=client_credentials", basic: "ID:", status: 401, error: "invalid_client"),
+    Case(
+      name: "unknown client", body: "grant_type=client_credentials", basic: "sa_nobody_1:SECRET", status: 401,
       error: "invalid_client"),
-    Case(name: "injection as client", body: "grant_type=client_credentials&client_id='%20OR%201=1--&client_secret=x",
+    Case(
+      name: "injection as client", body: "grant_type=client_credentials&client_id='%20OR%201=1--&client_secret=x",
       status: 401, error: "invalid_client"),
-    Case(name: "zero byte in client", body: "grant_type=client_credentials&client_id=a%00b&client_secret=x",
+    Case(
+      name: "zero byte in client", body: "grant_type=client_credentials&client_id=a%00b&client_secret=x",
       status: 401, error: "invalid_client"),
-    Case(name: "scope beyond", body: "grant_type=client_credentials&scope=admin:write", basic: "ID:SECRET", status: 400,
+    Case(
+      name: "scope beyond", body: "grant_type=client_credentials&scope=admin:write", basic: "ID:SECRET", status: 400,
       error: "invalid_scope"),
-    Case(name: "unknown scope", body: "grant_type=client_credentials&scope=files:read+fly", basic: "ID:SECRET",
+    Case(
+      name: "unknown scope", body: "grant_type=client_credentials&scope=files:read+fly", basic: "ID:SECRET",
       status: 400, error: "invalid_scope"),
-    Case(name: "parameter twice", body: "grant_type=client_credentials&grant_type=client_credentials",
+    Case(
+      name: "parameter twice", body: "grant_type=client_credentials&grant_type=client_credentials",
       basic: "ID:SECRET", status: 400, error: "invalid_request"),
-    Case(name: "two ways", body: "grant_type=client_credentials&client_secret=SECRET", basic: "ID:SECRET", status: 400,
+    Case(
+      name: "two ways", body: "grant_type=client_credentials&client_secret=SECRET", basic: "ID:SECRET", status: 400,
       error: "invalid_request"),
-    Case(name: "JSON body", body: #"{"grant_type":"client_credentials"}"#, basic: "ID:SECRET",
+    Case(
+      name: "JSON body", body: #"{"grant_type":"client_credentials"}"#, basic: "ID:SECRET",
       type: "application/json", status: 400, error: "invalid_request"),
     Case(name: "broken escape", body: "grant_type=%zz", basic: "ID:SECRET", status: 400, error: "invalid_request"),
   ]
