@@ -55,6 +55,7 @@ let package = Package(
     suite("Catalogue", ["Postgres"]),
     suite("Identity", ["Catalogue", "Postgres"]),
     suite("Fleet", ["Catalogue", "Postgres", "HTTPClient", "Identity"]),
+    suite("Ingest", ["Catalogue", "Postgres"]),
     suite("Search", ["Catalogue", "Postgres"]),
     suite("Console", ["Identity"]),
   ],
