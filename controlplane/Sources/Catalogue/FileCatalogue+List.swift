@@ -159,3 +159,8 @@ struct ListCursor {
     self.init(uploadedAt: Timestamp(microseconds: Int64(bitPattern: time)), id: id)
   }
 }
+
+extension FilePage {
+  /// Whether `text` is a cursor of this list.
+  public static func isCursor(_ text: String) -> Bool { ListCursor(text) != nil }
+}

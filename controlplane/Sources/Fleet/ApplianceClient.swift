@@ -38,7 +38,7 @@ public struct ApplianceClient: Sendable {
     do throws(APIError) {
       let call = Call(.get, AppliancePaths.file(id.description), scopes: [.filesRead], caller: caller)
       return try await recordAnswer(call)
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return nil
     }
   }

@@ -70,7 +70,8 @@ extension FleetRegistry {
       let seen = try await dialogue.hello()
       guard code.matches(spkiHash: seen.spkiHash) else {
         throw APIError(
-          .conflict, "the appliance at this address is not the one the claim code was printed for; "
+          .conflict,
+          "the appliance at this address is not the one the claim code was printed for; "
             + "check the address, or take the code from that appliance's host")
       }
       // Refused before anything is installed: a claimed appliance without a row would have to be claimed anew.

@@ -108,7 +108,8 @@ public final class FleetRegistry: Sendable {
     let active = try await files.totals(owner: id)["active"]?.files ?? 0
     guard active == 0 || force else {
       throw APIError(
-        .conflict, "the storage element still holds \(active) active files; they would no longer be found. "
+        .conflict,
+        "the storage element still holds \(active) active files; they would no longer be found. "
           + "Repeat with force=true if that is meant", details: ["active_files": .integer(Int64(active))])
     }
     guard try await elements.remove(id) else { throw APIError(.notFound, "there is no storage element \(id)") }

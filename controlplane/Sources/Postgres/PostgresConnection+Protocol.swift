@@ -167,7 +167,9 @@ extension PostgresConnection {
   var lastMessage: String { Self.oneLine(PQerrorMessage(pointer).map { String(cString: $0) } ?? "unknown error") }
 
   private func error(of result: ResultBuffer, what: String) -> PostgresError {
-    func field(_ code: artstore_pq_field) -> String? { artstore_pq_error_field(result.pointer, code).map { String(cString: $0) } }
+    func field(_ code: artstore_pq_field) -> String? {
+      artstore_pq_error_field(result.pointer, code).map { String(cString: $0) }
+    }
     let message = field(ARTSTORE_PQ_MESSAGE) ?? lastMessage
     guard let state = field(ARTSTORE_PQ_SQLSTATE) else {
       isBroken = true

@@ -39,7 +39,7 @@ public final class PostgresConnection: @unchecked Sendable {  // one borrower at
     let deadline = time.uptime() + (timeout ?? statementTimeout)
     do {
       return try await execute(query, deadline: deadline)
-    } catch where error.isStalePlan && transactionDepth == 0 {
+    } catch  where error.isStalePlan && transactionDepth == 0 {
       // A migration changed a table under a prepared statement: forget it and prepare again, once.
       prepared = [:]
       return try await execute(query, deadline: deadline)

@@ -6,7 +6,8 @@ import Testing
 @testable import Postgres
 
 @Suite(.serialized) struct MigratorTests {
-  static let first = Migration(module: "m", number: 1, name: "one", sql: "CREATE TABLE a (v int); CREATE TABLE b (v int)")
+  static let first = Migration(
+    module: "m", number: 1, name: "one", sql: "CREATE TABLE a (v int); CREATE TABLE b (v int)")
   static let second = Migration(module: "m", number: 2, name: "two", sql: "ALTER TABLE a ADD w int")
 
   @Test func appliesOnceAndOnlyWhatIsMissing() async throws {

@@ -31,9 +31,10 @@ import Testing
     #expect(query.text == "a = $1 AND b = $2 AND c = $3")
   }
 
-  @Test(arguments: [
-    ([], "{}"), (["a", "b c"], "{\"a\",\"b c\"}"), (["q\"\\"], "{\"q\\\"\\\\\"}"), (["NULL", ""], "{\"NULL\",\"\"}"),
-  ] as [([String], String)])
+  @Test(
+    arguments: [
+      ([], "{}"), (["a", "b c"], "{\"a\",\"b c\"}"), (["q\"\\"], "{\"q\\\"\\\\\"}"), (["NULL", ""], "{\"NULL\",\"\"}"),
+    ] as [([String], String)])
   func arrayText(elements: [String], text: String) {
     #expect(ArrayText.write(elements) == text)
     let read = Array(text.utf8).withUnsafeBufferPointer { ArrayText.read($0) }

@@ -1,0 +1,202 @@
+internal import JWT
+internal import Catalogue
+internal import Core
+internal import HTTP
+public import HTTPServer
+internal import Identity
+internal import StorageAPI
+
+extension FleetService {
+  /// `/api/v1/storage-elements` and `/api/v1/files` of the admin API.
+  public func routes() -> [Route] {
+    StorageElementRoutes(registry: registry).routes + FileRegistryRoutes(registry: registry, files: files).routes
+  }
+}
+
+/// `/api/v1/storage-elements`: request → `FleetRegistry` → answer.
+struct StorageElementRoutes: Sendable {
+  let registry: FleetRegistry
+
+  var routes: [Route] {
+    let base = "/api/v1/storage-elements"
+    return [
+      Route(.get, base, .scope(.storageRead), list),
+      Route(.post, base, .scope(.storageWrite), claim),
+      Route(.post, "\(base)/discover", .scope(.storageWrite), discover),
+      Route(.get, "\(base)/{id}", .scope(.storageRead)) { request in
+        Self.answer(.ok, try await registry.get(try request.id()))
+      },
+      Route(.put, "\(base)/{id}", .scope(.storageWrite), update),
+      Route(.delete, "\(base)/{id}", .scope(.storageWrite)) { request in
+        let force = try Self.flag("force", in: request)
+        try await registry.remove(try request.id(), force: force, by: request.actor)
+        return .empty(.noContent)
+      },
+      Route(.post, "\(base)/{id}/sync", .scope(.storageWrite), sync),
+      Route(.post, "\(base)/{id}/mode", .scope(.storageWrite), mode),
+      Route(.post, "\(base)/{id}/accept-loss", .scope(.storageWrite)) { request in
+        Self.answer(.ok, try await registry.acceptLoss(try request.id(), by: request.actor))
+      },
+      Route(.get, "\(base)/{id}/health", .scope(.storageRead), health),
+    ]
+  }
+
+  @Sendable private func list(_ request: Request) async throws -> Response {
+    let list = try ListRequest(request, filters: ["mode", "status"])
+    let mode = try Self.choice("mode", ApplianceMode.self, in: list)
+    let status = try Self.choice("status", StorageElementStatus.self, in: list)
+    let all = try await registry.list(mode: mode, status: status)
+    // A fleet has hundreds at most: paged here, by the order of the list.
+    let start = list.after.map { key in (all.firstIndex { Self.key($0) == key } ?? all.count - 1) + 1 } ?? list.offset
+    let page = Array(all.dropFirst(max(start, 0)).prefix(list.limit))
+    return list.answer(page, total: all.count, key: Self.key) { json, element in json.value(element) }
+  }
+
+  private static func key(_ element: StorageElement) -> String { element.id.description }
+
+  private struct ClaimBody: Decodable {
+    var name: String
+    var url: String
+    var claimCode: String
+    var priority: Int?
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, url, priority
+      case claimCode = "claim_code"
+    }
+  }
+
+  @Sendable private func claim(_ request: Request) async throws -> Response {
+    let body = try await request.strictJSON(ClaimBody.self, keys: ClaimBody.CodingKeys.self)
+    let element = try await registry.claim(
+      name: body.name, url: body.url, code: body.claimCode, priority: body.priority ?? 100, by: request.actor)
+    return Self.answer(.created, element)
+  }
+
+  private struct DiscoverBody: Decodable {
+    var url: String
+    enum CodingKeys: String, CodingKey, CaseIterable { case url }
+  }
+
+  @Sendable private func discover(_ request: Request) async throws -> Response {
+    let body = try await request.strictJSON(DiscoverBody.self, keys: DiscoverBody.CodingKeys.self)
+    let seen = try await registry.discover(url: body.url)
+    return .json { json in
+      json.member("url", seen.url)
+      json.member("storage_id", seen.storageID)
+      json.member("version", seen.version)
+      json.member("mode", seen.mode.rawValue)
+      json.member("key_sha256", seen.spki.description)
+      json.key("storage_element")
+      if let known = seen.known { json.value(known) } else { json.null() }
+    }
+  }
+
+  private struct UpdateBody: Decodable {
+    var name: String?
+    var url: String?
+    var priority: Int?
+    enum CodingKeys: String, CodingKey, CaseIterable { case name, url, priority }
+  }
+
+  @Sendable private func update(_ request: Request) async throws -> Response {
+    let body = try await request.strictJSON(UpdateBody.self, keys: UpdateBody.CodingKeys.self)
+    let element = try await registry.update(
+      try request.id(), name: body.name, url: body.url, priority: body.priority, by: request.actor)
+    return Self.answer(.ok, element)
+  }
+
+  private struct ModeBody: Decodable {
+    var targetMode: ApplianceMode
+    var confirm: Bool?
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case confirm
+      case targetMode = "target_mode"
+    }
+  }
+
+  @Sendable private func mode(_ request: Request) async throws -> Response {
+    let body = try await request.strictJSON(ModeBody.self, keys: ModeBody.CodingKeys.self)
+    let answer = try await registry.mode(
+      try request.id(), to: body.targetMode, confirm: body.confirm ?? false, by: request.actor)
+    return try .json(.ok, answer)
+  }
+
+  @Sendable private func sync(_ request: Request) async throws -> Response {
+    let full = try Self.flag("full", in: request)
+    let (element, report) = try await registry.sync(try request.id(), full: full, by: request.actor)
+    return .json { json in
+      json.key("storage_element")
+      json.value(element)
+      json.key("file_sync")
+      json.value(report)
+    }
+  }
+
+  @Sendable private func health(_ request: Request) async throws -> Response {
+    let element = try await registry.get(try request.id())
+    let limit = try ListRequest.integer("limit", in: request.query, range: 1...1000) ?? 100
+    let samples = try await registry.health(element.id, limit: limit)
+    let days = try await registry.daysToFull(element.id)
+    return .json { json in
+      json.key("days_to_full")
+      if let days { json.number(days) } else { json.null() }
+      json.key("items")
+      json.array { json in
+        for sample in samples {
+          json.object { json in
+            json.member("checked_at", sample.checkedAt)
+            json.member("status", sample.status.rawValue)
+            json.member("used_bytes", sample.usedBytes)
+            json.member("available_bytes", sample.availableBytes)
+            json.member("round_trip_ms", sample.roundTripMilliseconds)
+            json.key("error")
+            if let error = sample.error { json.string(error) } else { json.null() }
+          }
+        }
+      }
+    }
+  }
+
+  private static func answer(_ status: HTTPStatus, _ element: StorageElement) -> Response {
+    .json(status, bytes: JSONWriter.document { $0.value(element) })
+  }
+
+  static func choice<T: RawRepresentable & CaseIterable>(
+    _ name: String, _ type: T.Type, in list: ListRequest
+  ) throws(APIError) -> T? where T.RawValue == String {
+    guard let text = list.text(name) else { return nil }
+    guard let value = T(rawValue: text) else {
+      let known = T.allCases.map(\.rawValue).joined(separator: ", ")
+      throw APIError(.validation, "\(name): must be one of \(known)")
+    }
+    return value
+  }
+
+  private static func flag(_ name: String, in request: Request) throws(APIError) -> Bool {
+    switch request.query[name] {
+    case nil, "false": false
+    case "true": true
+    default: throw APIError(.validation, "\(name): must be true or false")
+    }
+  }
+}
+
+extension JSONWriter {
+  /// The contract's `file_sync`.
+  mutating func value(_ report: SyncReport) {
+    object { json in
+      json.member("kind", report.kind.rawValue)
+      json.member("added", report.added)
+      json.member("updated", report.updated)
+      json.member("deleted", report.deleted)
+      json.member("unchanged", report.unchanged)
+      json.member("missing", report.missing)
+      json.member("rejected", report.rejected)
+      json.member("held", report.isHeld)
+      json.key("duration")
+      json.number(report.duration.inSeconds)
+    }
+  }
+}
