@@ -48,7 +48,7 @@ let package = Package(
     suite("JWT", ["Core", "Crypto", "TestKit"]),
     suite("Reactor", ["Core"]),
     suite("Service", ["Core", "Telemetry", "TestKit"]),
-    suite("TLS", ["Core", "Crypto", "Reactor", "TestKit"]),
+    suite("TLS", ["Core", "Crypto", "Reactor", "TestKit", "COpenSSL"]),
     suite("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS", "TestKit"]),
     suite("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "TestKit"]),
     .testTarget(name: "TidyTests", swiftSettings: strict),

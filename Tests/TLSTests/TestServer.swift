@@ -1,0 +1,112 @@
+import Core
+import Crypto
+import Glibc
+import Reactor
+import TLS
+
+/// The server's side of one connection: answers each 8-byte number with so many bytes, until the client ends.
+struct TestServer: Sendable {
+  struct Seen: Sendable {
+    var identity: PeerIdentity?
+    var spki: Checksum?
+    var exported: [UInt8]?
+    var isResumed = false
+    var failure: String?
+  }
+
+  let loops: EventLoopGroup
+  let context: TLSServerContext
+  static let pattern = [UInt8]((0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) })
+
+  /// Two ends of a connection inside the process.
+  static func pair() -> (client: CInt, server: CInt) {
+    var ends: [CInt] = [0, 0]
+    socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends)
+    _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+    return (ends[0], ends[1])
+  }
+
+  func serve(_ descriptor: CInt) async -> Seen {
+    await withTaskGroup(of: Seen.self) { group in
+      group.addTask(executorPreference: loops.loops[0]) { await onLoop(descriptor) }
+      return await group.next() ?? Seen()
+    }
+  }
+
+  private func onLoop(_ descriptor: CInt) async -> Seen {
+    var seen = Seen()
+    do {
+      let loop = loops.loops[0]
+      let channel = try Channel(descriptor: descriptor, loop: loop)
+      defer { channel.close() }
+      let output = SendBuffer(loop: loop)
+      let tls = try TLSAcceptor(context).connection(descriptor: descriptor, output: output)
+      try await repeating(channel, output) { tls.handshake() }
+      let certificate = tls.peerCertificate()
+      seen.identity = certificate?.identity
+      seen.spki = certificate?.spkiHash
+      seen.exported = tls.exportKeyingMaterial(label: "EXPORTER-test", count: 32)
+      seen.isResumed = tls.isResumed
+      while let wanted = try await read8(tls, channel, output) {
+        var sent = 0
+        while sent < wanted {
+          let offset = sent % Self.pattern.count
+          let count = min(wanted - sent, Self.pattern.count - offset)
+          sent += try Self.pattern.withUnsafeBytes {
+            try tls.write(UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + count)]))
+          }
+          if output.isFull { try await flush(channel, output) }
+        }
+        try await flush(channel, output)
+      }
+      tls.close()
+      // The client may be gone already: its goodbye came first.
+      _ = output.flush(to: descriptor)
+    } catch {
+      seen.failure = "\(error)"
+    }
+    return seen
+  }
+
+  private func flush(_ channel: Channel, _ output: SendBuffer) async throws {
+    while true {
+      switch output.flush(to: channel.descriptor) {
+      case .done: return
+      case .blocked: try await channel.writable(until: .after(.seconds(10)), "test")
+      case .failed(let errno): throw ReactorError.system(call: "send", errno: errno)
+      }
+    }
+  }
+
+  private func repeating(_ channel: Channel, _ output: SendBuffer, _ step: () -> TLSConnection.Step) async throws {
+    while true {
+      let next = step()
+      if case .failed(let error) = next {
+        _ = output.flush(to: channel.descriptor)
+        throw error
+      }
+      try await flush(channel, output)
+      switch next {
+      case .done: return
+      case .wantsRead: try await channel.readable(until: .after(.seconds(10)), "test")
+      case .wantsWrite: continue
+      case .closed, .failed: throw ReactorError.cancelled
+      }
+    }
+  }
+
+  private func read8(_ tls: TLSConnection, _ channel: Channel, _ output: SendBuffer) async throws -> Int? {
+    var bytes: [UInt8] = []
+    while bytes.count < 8 {
+      var piece = [UInt8](repeating: 0, count: 8 - bytes.count)
+      let (step, count) = piece.withUnsafeMutableBytes { tls.read(into: $0) }
+      switch step {
+      case .done: bytes += piece[..<count]
+      case .wantsRead, .wantsWrite: try await channel.readable(until: .after(.seconds(10)), "test")
+      case .closed: return nil
+      case .failed(let error): throw error
+      }
+    }
+    return bytes.reduce(0) { $0 << 8 | Int($1) }
+  }
+}
