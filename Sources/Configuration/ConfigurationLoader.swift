@@ -62,9 +62,12 @@ public struct ConfigurationTable: Sendable {
       var text = "# \(setting.doc)\n# \(setting.kindName)"
       if let unit = setting.unit { text += "; \(unit)" }
       text += setting.defaultText.map { $0.isEmpty ? "; no default" : "; default \($0)" } ?? "; required"
-      let given = values?.given[setting.key]
+      let given = (values?.given[setting.key]).map(EnvironmentFile.quoted)
       let shown = setting.isSecret ? given.map { _ in "***" } : given
-      text += "\n" + (shown.map { "\(setting.key)=\($0)" } ?? "#\(setting.key)=\(setting.defaultText ?? "")")
+      text +=
+        "\n"
+        + (shown.map { "\(setting.key)=\($0)" }
+          ?? "#\(setting.key)=\(EnvironmentFile.quoted(setting.defaultText ?? ""))")
       return text + "\n"
     }.joined(separator: "\n")
   }

@@ -1,8 +1,7 @@
-/// Reads a file of `KEY=value` lines as systemd's `EnvironmentFile=` does (systemd.exec(5)): comments begin with `#`
-/// or `;`,
-/// values may be quoted with `'` or `"`, a backslash escapes in double quotes and outside of quotes, and one at the
-/// end of a
-/// line continues it.
+/// Reads a file of `KEY=value` lines as systemd's `EnvironmentFile=` does (systemd.exec(5)): comments begin with `#` or
+/// `;`; values may be quoted with `'` or `"`; a backslash escapes any character outside of quotes, and in double quotes
+/// only quote, backslash, backquote and dollar (before others it stays); one at the end of a line continues it. Stricter
+/// than systemd in one thing: a key that stands twice is refused.
 enum EnvironmentFile {
   static let bytesMax = 1 << 20
 
@@ -13,15 +12,18 @@ enum EnvironmentFile {
 
   static func parse(_ text: String) throws(Problem) -> [(key: String, value: String, line: Int)] {
     var entries: [(key: String, value: String, line: Int)] = []
-    var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
+    // By scalars: to Swift CR LF is one character, and not the one we look for.
+    var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      String(line.last == "\r" ? line.dropLast() : line)
+    }[...]
     var number = 0
     while let first = lines.popFirst() {
       number += 1
       let start = number
-      var line = String(first)
-      while line.hasSuffix("\\"), let more = lines.popFirst() {
+      var line = first
+      while endsInContinuation(line), let more = lines.popFirst() {
         number += 1
-        line = String(line.dropLast()) + String(more)
+        line = String(line.dropLast()) + more
       }
       let trimmed = line.trimmingSpaces()
       if trimmed.isEmpty || trimmed.hasPrefix("#") || trimmed.hasPrefix(";") { continue }
@@ -43,12 +45,18 @@ enum EnvironmentFile {
     return entries
   }
 
+  /// An odd number of backslashes at the end: an even one is escaped backslashes.
+  private static func endsInContinuation(_ line: String) -> Bool {
+    !line.utf8.reversed().prefix { $0 == UInt8(ascii: "\\") }.count.isMultiple(of: 2)
+  }
+
   private static func unquoted(_ text: String) -> String? {
     var out = ""
     var quote: Character?
     var isEscaped = false
     for character in text {
       if isEscaped {
+        if quote == "\"", !"\"\\`$".contains(character) { out.append("\\") }
         out.append(character)
         isEscaped = false
       } else if character == "\\", quote != "'" {
@@ -62,6 +70,14 @@ enum EnvironmentFile {
       }
     }
     return quote == nil && !isEscaped ? out : nil
+  }
+
+  /// A value as it may stand in a file: quoted when it would be read as another otherwise.
+  static func quoted(_ value: String) -> String {
+    let isPlain = value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && !"\"'\\`$#;".utf8.contains($0) }
+    guard !isPlain else { return value }
+    let escaped = value.map { "\"\\`$".contains($0) ? "\\\($0)" : String($0) }.joined()
+    return "\"\(escaped)\""
   }
 
   private static func isKeyByte(_ byte: UInt8) -> Bool {

@@ -165,7 +165,7 @@ extension SettingKind where Value == NetworkAddress {
       var host = text[..<colon]
       if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
       guard !host.isEmpty else {
-        return .failure(SettingProblem("needs the address before the colon; 0.0.0.0 stands for every interface"))
+        return .failure(SettingProblem("must begin with an address; 0.0.0.0 stands for every interface"))
       }
       return .success(NetworkAddress(host: String(host), port: port))
     } describe: {

@@ -14,9 +14,8 @@ public protocol SignalSource: Sendable {
   func next() async -> ProcessSignal
 }
 
-/// SIGTERM, SIGINT and SIGHUP of this process. They are blocked for every thread and read from a signalfd by one
-/// thread, so
-/// that no Swift code ever runs in a signal handler. Make it before other threads start: they inherit the mask.
+/// SIGTERM, SIGINT and SIGHUP of this process: a handler in C writes them to a pipe, one thread reads it, so that no
+/// Swift code ever runs in a signal handler. One at a time in a process; when it goes, the default actions come back.
 public final class ProcessSignals: SignalSource {
   private struct State {
     var pending: [ProcessSignal] = []
@@ -28,12 +27,14 @@ public final class ProcessSignals: SignalSource {
   public init() {
     // A write to a closed socket is an error to handle, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
-    let descriptor = clinux_block_signals()
-    precondition(descriptor >= 0, "signalfd failed: errno \(errno)")
+    let descriptor = clinux_catch_signals()
+    precondition(descriptor >= 0, "signals are caught already, or no pipe could be made: errno \(errno)")
     SignalThread.start(descriptor: descriptor) { [weak self] number in
       self?.deliver(number == SIGHUP ? .reload : .stop)
     }
   }
+
+  deinit { clinux_release_signals() }
 
   public func next() async -> ProcessSignal {
     await withTaskCancellationHandler {
@@ -66,8 +67,7 @@ public final class ProcessSignals: SignalSource {
   }
 }
 
-/// The thread that reads the signalfd. A free-standing type: a closure passed to pthread_create must not capture an
-/// actor.
+/// The thread that reads the pipe. A free-standing type: a closure passed to pthread_create must not capture an actor.
 private enum SignalThread {
   private final class Context: Sendable {
     let descriptor: CInt

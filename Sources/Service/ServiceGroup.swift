@@ -38,33 +38,27 @@ public struct ServiceGroup: Sendable {
         group.addTask { await .ended(service.service.name, service.run()) }
       }
       group.addTask { .signal(await signals.next()) }
-      var failure: (any Error)?
-      waiting: while let event = try await group.next() {
-        switch event {
-        case .signal(.reload):
-          logger.notice("reloading")
-          await reload()
-          group.addTask { .signal(await signals.next()) }
-        case .signal(.stop):
-          logger.notice("stopping")
-          break waiting
-        case .ended(let name, let error):
-          failure = error ?? EndedUnexpectedly(service: name)
-          // set above
-          logger.error("a service ended, stopping all", ["service": .string(name), "error": .error(failure!)])
-          break waiting
+      var state = State(runningCount: running.count)
+      while !state.isOver, let event = try await group.next() {
+        switch state.take(event, logger) {
+        case .nothing: break
+        case .reload:
+          group.addTask { [reload] in
+            await reload()
+            return .reloaded
+          }
+        case .stop:
+          group.addTask {
+            await stop(running)
+            return .stopped
+          }
+        case .cancel: for service in running { service.cancellation.raise() }
         }
+        if case .signal = event { group.addTask { .signal(await signals.next()) } }
       }
-      group.addTask { .signal(await signals.next()) }
-      await stop(running)
       group.cancelAll()
-      if let failure { throw failure }
+      if let failure = state.failure { throw failure }
     }
-  }
-
-  private enum Event: Sendable {
-    case ended(String, (any Error)?)
-    case signal(ProcessSignal)
   }
 
   private func stop(_ running: [RunningService]) async {
@@ -76,6 +70,77 @@ public struct ServiceGroup: Sendable {
         service.cancellation.raise()
         await service.done.wait()
       }
+    }
+  }
+}
+
+extension ServiceGroup {
+  private enum Event: Sendable {
+    case ended(String, (any Error)?)
+    case signal(ProcessSignal)
+    case reloaded
+    case stopped
+  }
+
+  private enum Action {
+    case nothing, reload, stop, cancel
+  }
+
+  /// What the group has seen, and what follows from it: events in, actions out.
+  private struct State {
+    var runningCount: Int
+    var isStopping = false
+    var isStopped = false
+    var isReloading = false
+    var wantsReload = false
+    var failure: (any Error)?
+
+    var isOver: Bool { isStopped && runningCount == 0 }
+
+    mutating func take(_ event: Event, _ logger: Logger) -> Action {
+      switch event {
+      case .signal(.reload):
+        guard !isStopping else { return .nothing }
+        guard !isReloading else {
+          wantsReload = true
+          return .nothing
+        }
+        isReloading = true
+        logger.notice("reloading")
+        return .reload
+      case .reloaded:
+        isReloading = wantsReload && !isStopping
+        wantsReload = false
+        return isReloading ? .reload : .nothing
+      case .signal(.stop):
+        guard !isStopping else {
+          logger.warning("asked to stop again: stopping at once")
+          return .cancel
+        }
+        logger.notice("stopping")
+        isStopping = true
+        return .stop
+      case .stopped:
+        isStopped = true
+        return .nothing
+      case .ended(let name, let error):
+        runningCount -= 1
+        return ended(name, error, logger)
+      }
+    }
+
+    private mutating func ended(_ name: String, _ error: (any Error)?, _ logger: Logger) -> Action {
+      if isStopping {
+        guard let error, !(error is CancellationError) else { return .nothing }
+        logger.error("a service failed while stopping", ["service": .string(name), "error": .error(error)])
+        failure = failure ?? error
+        return .nothing
+      }
+      let reason = error ?? EndedUnexpectedly(service: name)
+      logger.error("a service ended, stopping all", ["service": .string(name), "error": .error(reason)])
+      failure = reason
+      isStopping = true
+      return .stop
     }
   }
 }

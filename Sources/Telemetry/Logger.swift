@@ -1,6 +1,6 @@
 public import Core
 
-/// Writes structured entries: an event name in plain words plus fields. A value; `with` adds fields for all that
+/// Writes structured entries: an event in plain words plus fields. A value; `with` adds fields for all that
 /// follows.
 /// Secrets never go in here: there is no redaction to rely on.
 public struct Logger: Sendable {
@@ -84,17 +84,18 @@ public struct Logger: Sendable {
       line.append(UInt8(ascii: "\n"))
       sink.write(line)
     case .text:
-      var line = "\(time.now()) \(level.name) \(label): \(event)"
+      var line = "\(time.now()) \(level.name) \(label): \(Self.oneLine(event))"
       for (key, value) in context { line += " \(key)=\(Self.oneLine(value.plain))" }
       for (key, value) in fields { line += " \(key)=\(Self.oneLine(value.plain))" }
       sink.write(Array((line + "\n").utf8))
     }
   }
 
-  /// A hostile value must not be able to forge a second line.
+  /// A hostile value must not be able to forge a second line or drive the terminal (C0 and C1 controls).
   private static func oneLine(_ text: String) -> String {
-    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else { return text }
-    return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+    let isControl: (Unicode.Scalar) -> Bool = { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
+    return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? " " : $0 }))
   }
 }
 

@@ -42,12 +42,22 @@ public final class MetricsRegistry: Sendable {
   private func register(
     _ name: String, help: String, kind: Family.Kind, labels: [String], read: (@Sendable () -> Double)? = nil
   ) -> Family {
-    families.withLock { families in
+    precondition(Self.isName(name) && labels.allSatisfy(Self.isName), "\(name) \(labels): not names of Prometheus")
+    return families.withLock { families in
       precondition(families[name] == nil, "the metric \(name) is registered twice")
       let family = Family(name: name, help: help, kind: kind, labels: labels, read: read)
       families[name] = family
       return family
     }
+  }
+}
+
+extension MetricsRegistry {
+  /// Letters, digits and `_`, no digit first; `le` is the histograms' own.
+  private static func isName(_ text: String) -> Bool {
+    let isLetter: (UInt8) -> Bool = { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A || $0 == 0x5F }
+    guard let first = text.utf8.first, isLetter(first), text != "le" else { return false }
+    return text.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) }
   }
 }
 
