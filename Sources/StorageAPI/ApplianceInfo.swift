@@ -11,8 +11,8 @@ public struct ApplianceInfo: Sendable, Codable {
   public var replicaMode: String
   public var role: String
   public var allowedOperations: [String]
-  /// The store's life as 16 hexadecimal digits: 64 bits do not survive in JavaScript's numbers.
-  public var epoch: String
+  /// The store's life: grows by one with every adopted copy.
+  public var epoch: UInt64
   public var lastLSN: UInt64
   /// SHA-256 of the last sealed journal segment.
   public var chainHead: Checksum?
@@ -79,7 +79,7 @@ public struct ApplianceInfo: Sendable, Codable {
   }
 
   public init(
-    storageID: String, mode: ApplianceMode, status: Status, capacity: Capacity, epoch: String, lastLSN: UInt64,
+    storageID: String, mode: ApplianceMode, status: Status, capacity: Capacity, epoch: UInt64, lastLSN: UInt64,
     chainHead: Checksum?, clock: ClockState, tasks: [Task], trustVersion: Int, certificateExpiresAt: Timestamp,
     readOnlyReason: String?
   ) {

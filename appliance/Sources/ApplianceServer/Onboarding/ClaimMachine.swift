@@ -88,7 +88,7 @@ struct ClaimMachine: Sendable {
     if case .installed(_, let pinned) = phase, pinned != trustKey {
       throw APIError(
         .conflict,
-        "another control plane has claimed this appliance; to claim it again run 'artstore-appliance claim-code --again' there"
+        "another control plane has claimed this appliance; on its host run 'artstore-appliance claim-code --again'"
       )
     }
   }

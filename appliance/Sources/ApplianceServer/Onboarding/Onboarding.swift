@@ -1,6 +1,7 @@
 public import Core
 internal import Crypto
 internal import HTTP
+public import JWT
 internal import StorageAPI
 internal import Synchronization
 public import Telemetry
@@ -65,19 +66,23 @@ public final class Onboarding: Sendable {
     held.withLock { if case .offered = $0.machine.phase { false } else { true } }
   }
 
+  /// Whether documents may expire by this machine's clock.
+  public var isClockTrusted: Bool { trust.clockState.trusted }
+
   /// Called after each change that the listeners must show, and once now.
   public func present(to listener: @escaping @Sendable (Presentation) -> Void) {
     self.listener.withLock { $0 = listener }
     announce()
   }
 
-  /// Takes certificates that the owner has replaced in their files (files instead of claiming).
-  public func replaceIdentity(_ identity: ApplianceIdentity) {
+  /// Takes what the owner has replaced in their files (files instead of claiming).
+  public func reload(identity: ApplianceIdentity, clientCA: String, keys: JSONWebKeySet) {
+    trust.replaceFiles(clientCA: clientCA, keys: keys)
     held.withLock { $0.identity = identity }
     announce()
   }
 
-  var presentation: Presentation {
+  public var presentation: Presentation {
     let (phase, identity) = held.withLock { ($0.machine.phase, $0.identity) }
     let clientCA = trust.clientCA
     let asked: Presentation.ClientCertificate =
@@ -98,10 +103,9 @@ public final class Onboarding: Sendable {
 
   func hello(connection: [UInt8], nonce: String) throws -> [UInt8] {
     // A new code may have been printed on the host since.
-    if let saved = try ClaimFile.load(state), case .offered(let offer) = saved {
-      held.withLock { $0.machine.renew(offer) }
-    } else if let saved = try ClaimFile.load(state), case .installed(let offer, _) = saved {
-      held.withLock { $0.machine.renew(offer) }
+    switch try ClaimFile.load(state) {
+    case .offered(let offer), .installed(let offer, _): held.withLock { $0.machine.renew(offer) }
+    case .bound, nil: break
     }
     let fresh = random.bytes(ClaimProof.nonceByteCount)
     try held.withLock { held in

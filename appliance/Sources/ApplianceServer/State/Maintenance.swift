@@ -1,15 +1,16 @@
-public import Core
+internal import Core
 public import HTTP
 public import StorageAPI
 
-/// Upkeep as the API sees it: long runs that are started, waited for, asked about. `Upkeep` implements it; tests have
+/// Upkeep as the API sees it: long runs that are started, waited for, asked about. `UpkeepMaintenance` is it; tests
+/// have
 /// their own.
 public protocol Maintenance: Sendable {
   /// Starts a run, or throws `RECONCILE_IN_PROGRESS` while one goes on. Waits up to `wait` for its end.
   func start(_ kind: MaintenanceKind, wait: Duration) async throws(APIError) -> MaintenanceState
 
   /// Nil for a run nobody knows (any more).
-  func run(_ id: FileID) throws(APIError) -> MaintenanceState?
+  func run(_ id: String) -> MaintenanceState?
 
   /// The background tasks as `/info` shows them.
   var tasks: [ApplianceInfo.Task] { get }
@@ -22,7 +23,9 @@ public enum MaintenanceKind: String, Sendable, Hashable { case reconcile, scrub 
 
 /// A run, going on or over.
 public enum MaintenanceState: Sendable {
-  case running(FileID)
+  case running(String)
   /// The contract's report object, as JSON.
   case done([UInt8])
+  /// It could not go on; the reason is for the operator.
+  case failed(String)
 }

@@ -35,7 +35,7 @@ struct StateRoutes: Sendable {
       storageID: onboarding.storageID.description, mode: summary.mode, status: status(summary),
       capacity: .init(
         totalBytes: summary.totalBytes, usedBytes: summary.usedBytes, availableBytes: summary.availableBytes),
-      epoch: String(summary.epoch), lastLSN: summary.lastLSN, chainHead: summary.chainHead, clock: trust.clockState,
+      epoch: summary.epoch, lastLSN: summary.lastLSN, chainHead: summary.chainHead, clock: trust.clockState,
       tasks: maintenance.tasks, trustVersion: trust.bundleVersion,
       certificateExpiresAt: onboarding.identity.certificate.notAfter, readOnlyReason: summary.readOnlyReason)
     return try .json(.ok, info)
@@ -73,23 +73,22 @@ struct StateRoutes: Sendable {
     let query = QueryReader(request.query)
     try query.allow("wait")
     let wait = try query.integer("wait", in: 0...Self.waitSecondsMax) ?? Self.waitSecondsDefault
-    return Self.answer(try await maintenance.start(kind, wait: .seconds(wait)))
+    return try Self.answer(try await maintenance.start(kind, wait: .seconds(wait)))
   }
 
   private func run(_ request: Request) throws -> Response {
-    guard let id = FileID(request.parameter("run_id")) else {
-      throw RecordValidation.refuse("run_id", "must be a UUID")
-    }
-    guard let state = try maintenance.run(id) else {
+    let id = request.parameter("run_id")
+    guard id.utf8.count <= 64, let state = maintenance.run(id) else {
       throw APIError(.notFound, "no maintenance run has this id; only recent runs are kept")
     }
-    return Self.answer(state)
+    return try Self.answer(state)
   }
 
-  private static func answer(_ state: MaintenanceState) -> Response {
+  private static func answer(_ state: MaintenanceState) throws(APIError) -> Response {
     switch state {
-    case .done(let report): .json(bytes: report)
-    case .running(let id): .json(.accepted) { $0.member("run_id", id.description) }
+    case .done(let report): return .json(bytes: report)
+    case .running(let id): return .json(.accepted) { $0.member("run_id", id) }
+    case .failed(let reason): throw APIError(.internalError, "the run could not go on: \(reason)")
     }
   }
 }

@@ -1,0 +1,57 @@
+internal import Configuration
+internal import StorageAPI
+internal import Telemetry
+
+/// The appliance's configuration table: every key, its type, default and meaning.
+enum Settings {
+  static let dataDirectory = Setting(
+    "SE_DATA_DIR", .path, default: "/var/lib/artstore",
+    doc: "Documents, attributes, staging and state: one file system. Back up this directory.")
+  static let journalDirectory = Setting<String?>.optional(
+    "SE_WAL_DIR", .path, doc: "Journal; a fast disk of its own helps. Without it: wal inside SE_DATA_DIR.")
+  static let indexDirectory = Setting<String?>.optional(
+    "SE_INDEX_DIR", .path, doc: "Derived index; may be deleted. Without it: index inside SE_DATA_DIR.")
+  static let mode = Setting(
+    "SE_MODE", .choice, default: ApplianceMode.edit,
+    doc: "Mode of a new appliance: edit (temporary documents) or rw (permanent). One that exists keeps its mode.")
+  static let apiAddress = Setting(
+    "SE_API_ADDRESS", .address, default: NetworkAddress(host: "0.0.0.0", port: 8010),
+    doc: "API listener, mutual TLS. Port 0: any free one, see state/addresses.json.")
+  static let probeAddress = Setting(
+    "SE_PROBE_ADDRESS", .address, default: NetworkAddress(host: "0.0.0.0", port: 8011),
+    doc: "Probe listener for monitoring: TLS without client certificates, health and a few figures only.")
+  static let capacity = Setting<Int?>.optional(
+    "SE_CAPACITY_BYTES", .bytes(1 << 20...Int.max), unit: "bytes",
+    doc: "Documents this appliance may hold. Without it: what the disk has.")
+  static let fileBytesMax = Setting(
+    "SE_MAX_FILE_BYTES", .bytes(1...1 << 44), default: 1 << 30, unit: "bytes", doc: "Largest document.")
+  static let connectionsMax = Setting(
+    "SE_MAX_CONNECTIONS", .integer(16...100_000), default: 4096, doc: "Connections of the API listener at once.")
+  static let loops = Setting<Int?>.optional(
+    "SE_EVENT_LOOPS", .integer(1...256), doc: "Threads that serve connections. Without it: one for each processor.")
+  static let gracePeriod = Setting(
+    "SE_DRAIN_TIMEOUT", .duration(.seconds(1)...(.seconds(600))), default: .seconds(30),
+    doc: "How long running transfers may go on after SIGTERM.")
+  static let logLevel = Setting("SE_LOG_LEVEL", .level, default: LogLevel.info, doc: "Least severe entries logged.")
+  static let logFormat = Setting(
+    "SE_LOG_FORMAT", .choice, default: LogFormat.json, doc: "json for machines, text for people.")
+
+  // Files instead of claiming: all four together.
+  static let certificate = Setting<String?>.optional(
+    "SE_TLS_CERT", .path, doc: "Instead of claiming: PEM chain that both listeners show.")
+  static let privateKey = Setting<String?>.optional(
+    "SE_TLS_KEY", .path, doc: "Instead of claiming: PEM key of SE_TLS_CERT, not encrypted, mode 0600.")
+  static let clientCA = Setting<String?>.optional(
+    "SE_CLIENT_CA", .path, doc: "Instead of claiming: PEM of the authorities whose clients may connect.")
+  static let keysFile = Setting<String?>.optional(
+    "SE_JWKS_FILE", .path, doc: "Instead of claiming: JSON Web Key Set that tokens are checked with.")
+  static let storageID = Setting<String?>.optional(
+    "SE_STORAGE_ID", .uuid, doc: "Id of a new appliance. Without it: a random one. Tokens name it in their audience.")
+
+  static let table = ConfigurationTable(
+    prefix: "SE_",
+    [
+      dataDirectory, journalDirectory, indexDirectory, mode, apiAddress, probeAddress, capacity, fileBytesMax,
+      connectionsMax, loops, gracePeriod, logLevel, logFormat, certificate, privateKey, clientCA, keysFile, storageID,
+    ])
+}

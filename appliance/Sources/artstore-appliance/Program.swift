@@ -1,0 +1,86 @@
+internal import CJemalloc
+internal import Configuration
+internal import Core
+internal import Service
+
+/// Reads the command line, runs the command, turns what went wrong into a plain sentence and an exit status.
+enum Program {
+  static let usage = """
+    artstore-appliance \(Product.version): keeps documents for years on this machine.
+
+      serve                    run the daemon
+      init                     make an empty appliance and print its claim code
+      claim-code [--again]     print the code an administrator claims this appliance with; --again forgets the
+                               fleet that has claimed it (daemon stopped)
+      status                   who holds the data directory, mode, claim, certificate
+      mode --set ro            leave the mode ar (daemon stopped)
+      fsck                     check documents, attributes, index and journal (daemon stopped)
+      rebuild-index            make the index anew from the attributes (daemon stopped)
+      journal list|verify|show [--segment N]   look into the journal
+      export --to DIR          copy all active documents with their attributes
+
+      --config FILE            KEY=value lines; the environment beats it
+      --print-config           every setting with its default, as such a file
+      --json                   machine-readable answers
+      --version, --help
+
+    Exit status: 0 done, 1 done and found something wrong, 64 typed wrongly, 70 internal, 73 data directory in use,
+    74 disk or file error, 75 not possible in the present state, 78 configuration.
+    """
+
+  static func start(_ arguments: [String], signals: ProcessSignals?) -> Never {
+    MainThread.run { await run(arguments, signals: signals) }
+  }
+
+  private static func run(_ arguments: [String], signals: ProcessSignals?) async -> Int32 {
+    do {
+      try await dispatch(try Arguments(arguments), signals)
+      return 0
+    } catch {
+      let failure = CommandFailure(error)
+      Terminal.complain(failure.text)
+      return failure.status
+    }
+  }
+
+  private static func dispatch(_ arguments: Arguments, _ signals: ProcessSignals?) async throws {
+    if arguments.flags.contains("help") || arguments.words.first == "help" { return Terminal.print(usage) }
+    if arguments.flags.contains("version") { return version(arguments) }
+    let environment = ProcessEnvironment.read()
+    if arguments.flags.contains("print-config") {
+      let context = try CommandContext(arguments, environment: environment)
+      return Terminal.print(Settings.table.describe(context.values))
+    }
+    guard let command = arguments.words.first else { throw CommandFailure.usage("say what to do\n\n\(usage)") }
+    let commands: [String: (CommandContext) async throws -> Void] = [
+      "serve": { try await Serve($0, signals: signals ?? ProcessSignals()).run() },
+      "init": { try InitCommand($0).run() },
+      "claim-code": { try ClaimCodeCommand($0).run() },
+      "status": { try StatusCommand($0).run() },
+    ]
+    guard let run = commands[command] else {
+      throw CommandFailure.usage("there is no command '\(command.prefix(40))'; --help lists them")
+    }
+    if command != "journal" { try arguments.allow(words: 1) }
+    try await run(try CommandContext(arguments, environment: environment))
+  }
+
+  private static func version(_ arguments: Arguments) {
+    guard arguments.isJSON else { return Terminal.print("artstore-appliance \(Product.version)") }
+    let json = JSONWriter.document { json in
+      json.object { json in
+        json.member("version", Product.version)
+        json.member("allocator", allocator)
+      }
+    }
+    Terminal.print(String(decoding: json, as: UTF8.self))
+  }
+
+  /// Naming a function of jemalloc is what makes the linker keep it, so that it serves every malloc of the process.
+  private static var allocator: String {
+    var name: UnsafePointer<CChar>?
+    var size = MemoryLayout<UnsafePointer<CChar>?>.size
+    guard mallctl("version", &name, &size, nil, 0) == 0, let name else { return "unknown" }
+    return "jemalloc \(String(cString: name))"
+  }
+}
