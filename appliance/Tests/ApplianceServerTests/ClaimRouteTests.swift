@@ -21,9 +21,13 @@ private struct Claimant {
     self.target = target
     self.exporter = [UInt8](repeating: exporter, count: 32)
     trust = try PrivateKey.p256()
-    let printed = try PrintedClaimCode.current(
-      target.state, identity: target.onboarding.identity, again: false, time: target.time, random: SystemRandom())
-    self.code = try #require(code ?? ClaimCode(text: printed.text))
+    if let code {
+      self.code = code
+    } else {
+      let printed = try PrintedClaimCode.current(
+        target.state, identity: target.onboarding.identity, again: false, time: target.time, random: SystemRandom())
+      self.code = try #require(ClaimCode(text: printed.text))
+    }
   }
 
   func send(_ message: ClaimRequest) async throws -> Answer {
