@@ -44,12 +44,11 @@ let package = Package(
     module("Ingest", ["Catalogue", "Postgres", "HTTPClient", "Fleet", "Identity", "CMagic"]),
     module("Search", ["Catalogue", "Postgres", "HTTPClient", "Fleet", "Identity"]),
     module("Console", ["Catalogue", "Postgres", "HTTPClient", "Identity", "Fleet", "Ingest", "Search"]),
+    module(
+      "ControlPlane",
+      ["Postgres", "HTTPClient", "Catalogue", "Identity", "Fleet", "Ingest", "Search", "Console"]),
     .executableTarget(
-      name: "artstore-controlplane",
-      dependencies: [
-        "Postgres", "HTTPClient", "Catalogue", "Identity", "Fleet", "Ingest", "Search", "Console", "CJemalloc",
-      ] + server,
-      swiftSettings: strict),
+      name: "artstore-controlplane", dependencies: ["ControlPlane", "CJemalloc"], swiftSettings: strict),
     suite("Postgres", []),
     suite("HTTPClient", []),
     suite("Catalogue", ["Postgres"]),
@@ -57,6 +56,7 @@ let package = Package(
     suite("Fleet", ["Catalogue", "Postgres", "HTTPClient", "Identity"]),
     suite("Ingest", ["Catalogue", "Postgres"]),
     suite("Search", ["Catalogue", "Postgres"]),
+    suite("ControlPlane", ["Catalogue", "Fleet", "Identity", "Postgres"]),
     suite("Console", ["Identity"]),
   ],
   swiftLanguageModes: [.v6]

@@ -28,7 +28,7 @@ enum Arrows {
       [
         ["Postgres", "HTTPClient"], ["PostgresTesting"], ["Catalogue"], ["Identity"], ["Fleet"], ["Ingest", "Search"],
         ["Console"],
-        ["artstore-controlplane"],
+        ["ControlPlane"], ["artstore-controlplane"],
       ]
     ),
   ]
