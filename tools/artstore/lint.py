@@ -87,7 +87,7 @@ def check_openapi() -> str:
 
 
 def python_sources() -> list[str]:
-    return ["tools/artstore", "tools/tests", "Tests/EndToEnd", "Tests/Benchmarks"]
+    return ["tools/artstore", "tools/tests", "tools/console-assets", "Tests/EndToEnd", "Tests/Benchmarks"]
 
 
 def checks(with_swift: bool) -> dict[str, Callable[[], str]]:

@@ -139,6 +139,7 @@ class ControlPlane:
             "CP_FIRST_ADMIN_LOGIN": self.administrator,
             "CP_FIRST_ADMIN_PASSWORD": self.password,
             "CP_ASSETS_DIR": str(paths.ASSETS),
+            "CP_ISSUER": f"http://127.0.0.1:{self.ports.get('admin', 8000)}",
             **{f"CP_{role.upper()}_ADDRESS": f"127.0.0.1:{port}" for role, port in self.ports.items()},
             **(settings or {}),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -73,9 +74,18 @@ def run_tests(package: str, results: Path, only: str | None = None) -> TestOutco
     command = ["swift", "test", "--skip-build", *options(package, "debug")]
     command += ["--disable-xctest", "--xunit-output", str(report)]
     command += ["--filter", only] if only else []
+    # All at once, hundreds of tests with their own loops and databases starve each other on two cores.
+    environment = {**os.environ, "SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH": str(os.cpu_count() or 2)}
     log = folder / f"{package}-test.log"
     with log.open("w") as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
+        )
     if not report.exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
         return TestOutcome(failed=1, failures=[f"the tests of {package} did not finish ({done.returncode}):\n{tail}"])
