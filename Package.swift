@@ -44,7 +44,7 @@ let package = Package(
     suite("Configuration", ["Core", "TestKit"]),
     suite("Telemetry", ["Core", "TestKit"]),
     suite("Crypto", ["Core", "TestKit"]),
-    suite("HTTP", ["Core"]),
+    suite("HTTP", ["Core", "TestKit"]),
     suite("JWT", ["Core", "Crypto", "TestKit"]),
     suite("Reactor", ["Core"]),
     suite("Service", ["Core", "Telemetry", "TestKit"]),
