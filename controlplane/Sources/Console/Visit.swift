@@ -3,6 +3,7 @@ internal import HTTP
 internal import HTTPServer
 internal import JWT
 internal import Reactor
+internal import Telemetry
 
 /// One request of a signed-in person, with what its handler needs to answer with a page.
 struct Visit: Sendable {
@@ -12,10 +13,10 @@ struct Visit: Sendable {
   /// Under which the session is kept.
   let sessionKey: String
 
-  var actor: Actor {
-    Actor(
+  var actor: Person {
+    Person(
       id: session.administratorID, login: session.login, role: session.role, remote: request.remote.host,
-      requestID: request.requestID)
+      trace: request.trace.traceID)
   }
 
   var notice: Notice? { Notice(word: request.query["notice"], numbers: request.query["n"]) }

@@ -41,7 +41,7 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
 
   var acts: [String] { state.withLock { $0.acts } }
 
-  func signIn(_ credentials: Credentials, remote: String, requestID: String) async throws -> SignedIn {
+  func signIn(_ credentials: Credentials, remote: String, trace: String) async throws -> SignedIn {
     let found = state.withLock { $0.people[credentials.login] }
     guard let found, found.password == credentials.password else {
       throw APIError(.unauthorized, "login, password or code is wrong")
@@ -56,9 +56,9 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     }
   }
 
-  func signedOut(_ actor: Actor) async throws { try act("signed out \(actor.login)") }
+  func signedOut(_ actor: Person) async throws { try act("signed out \(actor.login)") }
 
-  func changePassword(current: String, new: String, actor: Actor) async throws {
+  func changePassword(current: String, new: String, actor: Person) async throws {
     guard new.count >= 12 else { throw APIError(.validation, "the password is shorter than 12 characters") }
     try act("password of \(actor.login)")
   }
@@ -73,42 +73,42 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     }
   }
 
-  func createAdministrator(login: String, role: AdminRole, actor: Actor) async throws -> IssuedSecret {
+  func createAdministrator(login: String, role: AdminRole, actor: Person) async throws -> IssuedSecret {
     try act("create \(login) \(role.rawValue)")
     return IssuedSecret(owner: login, secret: "one-time-secret")
   }
 
-  func setAdministrator(_ id: String, suspended: Bool, actor: Actor) async throws {
+  func setAdministrator(_ id: String, suspended: Bool, actor: Person) async throws {
     try act("administrator \(id) suspended \(suspended)")
     state.withLock { state in
       if suspended { state.suspended.insert(id) } else { state.suspended.remove(id) }
     }
   }
 
-  func unlockAdministrator(_ id: String, actor: Actor) async throws { try act("unlock \(id)") }
+  func unlockAdministrator(_ id: String, actor: Person) async throws { try act("unlock \(id)") }
 
-  func resetPassword(_ id: String, actor: Actor) async throws -> IssuedSecret {
+  func resetPassword(_ id: String, actor: Person) async throws -> IssuedSecret {
     try act("reset \(id)")
     return IssuedSecret(owner: id, secret: "reset-secret")
   }
 
   func serviceAccounts() async throws -> [ServiceAccount] { [] }
 
-  func createServiceAccount(_ draft: ServiceAccountDraft, actor: Actor) async throws -> IssuedSecret {
+  func createServiceAccount(_ draft: ServiceAccountForm, actor: Person) async throws -> IssuedSecret {
     try act("account \(draft.name) \(draft.scopes.joined(separator: "+")) \(draft.secretDays)")
     return IssuedSecret(owner: "sa_\(draft.name)_x", secret: "shown-once")
   }
 
-  func rotateSecret(_ id: String, actor: Actor) async throws -> IssuedSecret {
+  func rotateSecret(_ id: String, actor: Person) async throws -> IssuedSecret {
     try act("rotate \(id)")
     return IssuedSecret(owner: id, secret: "rotated-once")
   }
 
-  func setServiceAccount(_ id: String, suspended: Bool, actor: Actor) async throws {
+  func setServiceAccount(_ id: String, suspended: Bool, actor: Person) async throws {
     try act("account \(id) suspended \(suspended)")
   }
 
-  func audit(_ filter: AuditFilter, cursor: String?, limit: Int) async throws -> Slice<AuditEntry> { Slice([]) }
+  func audit(_ filter: AuditQuery, cursor: String?, limit: Int) async throws -> Slice<AuditLine> { Slice([]) }
 
   func storageElements() async throws -> [StorageElement] { state.withLock { $0.elements } }
 
@@ -116,30 +116,30 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     state.withLock { $0.elements.first { $0.id == id } }
   }
 
-  func discover(url: String, actor: Actor) async throws -> Discovery {
+  func discover(url: String, actor: Person) async throws -> Discovery {
     try act("discover \(url)")
     return Discovery(url: url, storageID: "se-1", version: "0.1", mode: .rw, isClaimed: false)
   }
 
-  func claim(_ claim: ClaimForm, actor: Actor) async throws -> StorageElement {
+  func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement {
     try act("claim \(claim.name) \(claim.url) \(claim.claimCode) \(claim.priority)")
     return .sample(id: "new", name: claim.name)
   }
 
-  func sync(_ id: String, actor: Actor) async throws -> SyncReport {
+  func sync(_ id: String, actor: Person) async throws -> SyncReport {
     try act("sync \(id)")
     return SyncReport(added: 3, updated: 2, deleted: 1, unchanged: 1234)
   }
 
-  func transition(_ id: String, to mode: ApplianceMode, actor: Actor) async throws {
+  func transition(_ id: String, to mode: ApplianceMode, actor: Person) async throws {
     try act("mode \(id) \(mode.rawValue)")
   }
 
-  func update(_ id: String, name: String, priority: Int, actor: Actor) async throws {
+  func update(_ id: String, name: String, priority: Int, actor: Person) async throws {
     try act("update \(id) \(name) \(priority)")
   }
 
-  func remove(_ id: String, force: Bool, actor: Actor) async throws { try act("remove \(id) force \(force)") }
+  func remove(_ id: String, force: Bool, actor: Person) async throws { try act("remove \(id) force \(force)") }
 
   func tasks() async throws -> [TaskState] { [] }
 
@@ -147,7 +147,7 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
 
   func recent(limit: Int) async throws -> [FileRecord] { state.withLock { Array($0.records.prefix(limit)) } }
 
-  func search(_ query: FileQuery, actor: Actor) async throws -> FileResults {
+  func search(_ query: FileQuery, actor: Person) async throws -> FileResults {
     try state.withLock { state in
       if let failure = state.failure { throw failure }
       state.queries.append(query)
@@ -156,17 +156,17 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     }
   }
 
-  func file(_ id: FileID, actor: Actor) async throws -> FileDetails? {
+  func file(_ id: FileID, actor: Person) async throws -> FileDetails? {
     state.withLock { $0.records.first { $0.fileID == id } }.map {
       FileDetails(record: $0, storageName: "north", isDeletable: true)
     }
   }
 
-  func download(_ id: FileID, request: Request, actor: Actor) async throws -> Response {
+  func download(_ id: FileID, request: Request, actor: Person) async throws -> Response {
     Response(.ok, headers: ["Content-Type": "text/html"], body: .bytes(Array("<script>document</script>".utf8)))
   }
 
-  func upload(_ draft: UploadDraft, content: () async throws -> [UInt8]?, actor: Actor) async throws -> FileRecord {
+  func upload(_ draft: UploadDraft, content: () async throws -> [UInt8]?, actor: Person) async throws -> FileRecord {
     var bytes: [UInt8] = []
     while let chunk = try await content() { bytes += chunk }
     try act("upload \(draft.filename)")
@@ -174,7 +174,7 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     return .sample(name: draft.filename)
   }
 
-  func delete(_ id: FileID, actor: Actor) async throws { try act("delete \(id)") }
+  func delete(_ id: FileID, actor: Person) async throws { try act("delete \(id)") }
 }
 
 extension StorageElement {

@@ -7,16 +7,16 @@ internal import StorageAPI
 protocol ConsoleFiles: Sendable {
   func totals() async throws -> DocumentTotals
   func recent(limit: Int) async throws -> [FileRecord]
-  func search(_ query: FileQuery, actor: Actor) async throws -> FileResults
+  func search(_ query: FileQuery, actor: Person) async throws -> FileResults
   /// Nil when there is no such document, or it was deleted.
-  func file(_ id: FileID, actor: Actor) async throws -> FileDetails?
+  func file(_ id: FileID, actor: Person) async throws -> FileDetails?
   /// Streams the document out; understands Range and conditions of the request.
-  func download(_ id: FileID, request: Request, actor: Actor) async throws -> Response
+  func download(_ id: FileID, request: Request, actor: Person) async throws -> Response
   /// Streams one document in. `content` gives the bytes and nil at the end.
   func upload(
-    _ draft: UploadDraft, content: () async throws -> [UInt8]?, actor: Actor
+    _ draft: UploadDraft, content: () async throws -> [UInt8]?, actor: Person
   ) async throws -> FileRecord
-  func delete(_ id: FileID, actor: Actor) async throws
+  func delete(_ id: FileID, actor: Person) async throws
 }
 
 struct DocumentTotals: Sendable {

@@ -7,12 +7,12 @@ protocol ConsoleFleet: Sendable {
   /// Nil when there is none with this id.
   func storageElement(_ id: String) async throws -> StorageElement?
   /// Asks the address who answers there, without claiming it.
-  func discover(url: String, actor: Actor) async throws -> Discovery
-  func claim(_ claim: ClaimForm, actor: Actor) async throws -> StorageElement
-  func sync(_ id: String, actor: Actor) async throws -> SyncReport
-  func transition(_ id: String, to mode: ApplianceMode, actor: Actor) async throws
-  func update(_ id: String, name: String, priority: Int, actor: Actor) async throws
-  func remove(_ id: String, force: Bool, actor: Actor) async throws
+  func discover(url: String, actor: Person) async throws -> Discovery
+  func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement
+  func sync(_ id: String, actor: Person) async throws -> SyncReport
+  func transition(_ id: String, to mode: ApplianceMode, actor: Person) async throws
+  func update(_ id: String, name: String, priority: Int, actor: Person) async throws
+  func remove(_ id: String, force: Bool, actor: Person) async throws
   /// What works in the background, with its last result.
   func tasks() async throws -> [TaskState]
 }

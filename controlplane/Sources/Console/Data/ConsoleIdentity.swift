@@ -4,26 +4,27 @@ internal import JWT
 /// Administrators, service accounts and the audit, as the pages need them. `ConsoleServices` puts Identity behind it;
 /// tests put a fake. Every error that has a message for a person is an `APIError`.
 protocol ConsoleIdentity: Sendable {
-  /// Checks login, password and second factor. Wrong: `UNAUTHORIZED`; locked: `ACCOUNT_LOCKED`.
-  func signIn(_ credentials: Credentials, remote: String, requestID: String) async throws -> SignedIn
+  /// Checks login, password and second factor. Wrong: `UNAUTHORIZED`, with `details.second_factor_required` where only
+  /// the code is missing; locked: `ACCOUNT_LOCKED`.
+  func signIn(_ credentials: Credentials, remote: String, trace: String) async throws -> SignedIn
   /// The administrator's present role; nil once the account is gone or suspended, which ends its sessions.
   func currentRole(of administratorID: String) async throws -> AdminRole?
-  func signedOut(_ actor: Actor) async throws
-  func changePassword(current: String, new: String, actor: Actor) async throws
+  func signedOut(_ actor: Person) async throws
+  func changePassword(current: String, new: String, actor: Person) async throws
 
   func administrators() async throws -> [Administrator]
   /// Answers the one-time password.
-  func createAdministrator(login: String, role: AdminRole, actor: Actor) async throws -> IssuedSecret
-  func setAdministrator(_ id: String, suspended: Bool, actor: Actor) async throws
-  func unlockAdministrator(_ id: String, actor: Actor) async throws
-  func resetPassword(_ id: String, actor: Actor) async throws -> IssuedSecret
+  func createAdministrator(login: String, role: AdminRole, actor: Person) async throws -> IssuedSecret
+  func setAdministrator(_ id: String, suspended: Bool, actor: Person) async throws
+  func unlockAdministrator(_ id: String, actor: Person) async throws
+  func resetPassword(_ id: String, actor: Person) async throws -> IssuedSecret
 
   func serviceAccounts() async throws -> [ServiceAccount]
-  func createServiceAccount(_ draft: ServiceAccountDraft, actor: Actor) async throws -> IssuedSecret
-  func rotateSecret(_ id: String, actor: Actor) async throws -> IssuedSecret
-  func setServiceAccount(_ id: String, suspended: Bool, actor: Actor) async throws
+  func createServiceAccount(_ draft: ServiceAccountForm, actor: Person) async throws -> IssuedSecret
+  func rotateSecret(_ id: String, actor: Person) async throws -> IssuedSecret
+  func setServiceAccount(_ id: String, suspended: Bool, actor: Person) async throws
 
-  func audit(_ filter: AuditFilter, cursor: String?, limit: Int) async throws -> Slice<AuditEntry>
+  func audit(_ filter: AuditQuery, cursor: String?, limit: Int) async throws -> Slice<AuditLine>
 }
 
 struct Credentials: Sendable {
@@ -67,7 +68,7 @@ struct ServiceAccount: Sendable {
   var createdAt: Timestamp
 }
 
-struct ServiceAccountDraft: Sendable {
+struct ServiceAccountForm: Sendable {
   var name: String
   var description: String
   var scopes: [String]
@@ -82,19 +83,23 @@ struct IssuedSecret: Sendable {
   var secret: String
 }
 
-struct AuditFilter: Sendable {
+struct AuditQuery: Sendable {
   var actor: String?
   var action: String?
-  /// `success` or `failure`.
-  var result: String?
+  var result: AuditOutcome?
 }
 
-struct AuditEntry: Sendable {
+/// How an act ended: done, forbidden by the rules, or allowed and gone wrong.
+enum AuditOutcome: String, CaseIterable, Sendable {
+  case ok, refused, failed
+}
+
+struct AuditLine: Sendable {
   var at: Timestamp
   var actor: String
   var action: String
   var target: String
   var remote: String
-  var isSuccess: Bool
+  var result: AuditOutcome
   var details: String
 }

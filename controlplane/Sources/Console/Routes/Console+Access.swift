@@ -12,7 +12,7 @@ extension Console {
   var auditRoutes: [Route] {
     [
       page("/audit") { visit in
-        let filter = AuditFilter { visit.request.query[$0] }
+        let filter = AuditQuery { visit.request.query[$0] }
         let cursor = visit.request.query["cursor"]
         do {
           let entries = try await identity.audit(filter, cursor: cursor, limit: 50)
@@ -80,7 +80,7 @@ extension Console {
   private var accountRoutes: [Route] {
     [
       act("/access/service-accounts") { visit, form in
-        let draft = ServiceAccountDraft(
+        let draft = ServiceAccountForm(
           name: try form.required("name"), description: form["description"],
           scopes: Scope.allCases.filter { form["scope-\($0.rawValue)"] == "yes" }.map(\.rawValue),
           secretDays: try form.integer("days", in: 0...3650))

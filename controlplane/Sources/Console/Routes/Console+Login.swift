@@ -2,6 +2,7 @@ internal import Core
 internal import HTTP
 internal import HTTPServer
 internal import Reactor
+internal import Telemetry
 
 extension Console {
   private static let reason = "who is not signed in yet must be able to sign in"
@@ -61,10 +62,11 @@ extension Console {
       login: login, password: form.verbatim("password"), code: form["code"].isEmpty ? nil : form["code"])
     let signedIn: SignedIn
     do {
-      signedIn = try await identity.signIn(credentials, remote: request.remote.host, requestID: request.requestID)
+      signedIn = try await identity.signIn(credentials, remote: request.remote.host, trace: request.trace.traceID)
     } catch let error as APIError where error.code == .unauthorized {
       // One answer for every reason: it must not tell which logins exist.
-      return loginPage(request, next: next, login: login, failure: Failure(.unauthorized, .wrongCredentials))
+      let text: Text = error.details["second_factor_required"] == nil ? .wrongCredentials : .codeNeeded
+      return loginPage(request, next: next, login: login, failure: Failure(.unauthorized, text))
     } catch let error as APIError where error.code != .internalError {
       return loginPage(request, next: next, login: login, failure: Failure(error))
     }

@@ -29,6 +29,7 @@ extension Text {
     .repeatPassword: "New password again",
     .changePassword: "Change password",
     .passwordsDiffer: "The two new passwords differ. Type the same one twice.",
+    .codeNeeded: "This account has a second factor: enter the one-time code from your authenticator app.",
     .wrongCredentials: "Login, password or code is wrong. Check them and try again.",
     // General words
     .name: "Name",
@@ -62,7 +63,8 @@ extension Text {
     .copy: "Copy",
     .copied: "Copied",
     .succeeded: "Success",
-    .failed: "Failure",
+    .refused: "Refused",
+    .failed: "Failed",
     .pages: "Pages",
     .firstPage: "First page",
     .nextPage: "Next page",
@@ -106,9 +108,9 @@ extension Text {
     .storageID: "Storage id",
     .notOnline: "This storage element is not online",
     .notOnlineText: """
-    It did not answer the last time it was asked. Check its power, network and service; documents on it \
-    cannot be downloaded until it is back.
-    """,
+      It did not answer the last time it was asked. Check its power, network and service; documents on it \
+      cannot be downloaded until it is back.
+      """,
     .statusOnline: "Online",
     .statusOffline: "Offline",
     .statusDegraded: "Degraded",
@@ -122,21 +124,21 @@ extension Text {
     .switchTo: "Switch to {0}",
     .modeStaysEdit: "An element in mode edit keeps it for good.",
     .modeStaysAR: """
-    Out of the archive mode it can only be brought on the host itself: stop the daemon, then run \
-    artstore-appliance mode --set ro.
-    """,
+      Out of the archive mode it can only be brought on the host itself: stop the daemon, then run \
+      artstore-appliance mode --set ro.
+      """,
     .modeARWarning: """
-    Documents on this element can no longer be downloaded, and the console cannot undo this: only someone \
-    on the host can.
-    """,
+      Documents on this element can no longer be downloaded, and the console cannot undo this: only someone \
+      on the host can.
+      """,
     .modeBackToRW: "New documents will be accepted here again.",
     .priorityHelp: "Elements with a lower number are filled first.",
     .removeStorage: "Remove",
     .removeStorageTitle: "Remove {0}?",
     .removeStorageText: """
-    The appliance is forgotten here; its documents stay on its disks but can no longer be found. It can be \
-    claimed again with a new claim code.
-    """,
+      The appliance is forgotten here; its documents stay on its disks but can no longer be found. It can be \
+      claimed again with a new claim code.
+      """,
     .removeStorageForce: "Remove it even though it holds active documents",
     .claimLead: "Address and claim code are shown on the appliance's terminal at its first start.",
     .address: "Address",
@@ -246,9 +248,9 @@ extension Text {
     .secret: "Secret",
     .secretTitle: "Write this down now",
     .secretLead: """
-    The program signs in with this client id and secret. After a rotation the previous secret stays valid \
-    for a while.
-    """,
+      The program signs in with this client id and secret. After a rotation the previous secret stays valid \
+      for a while.
+      """,
     .secretPasswordLead: "Hand it over in a safe way. It must be changed at the first sign-in.",
     .secretWarning: "It is shown only this once and cannot be looked up later.",
     .secretSaved: "I have saved it",
@@ -303,14 +305,14 @@ extension Text {
     .pageNotFound: "There is no such page, or what it showed is gone.",
     .readonlyRole: "Your role may look at everything but change nothing. Ask an administrator.",
     .formExpired: """
-    The form was open too long or came from another site. Nothing was changed: load the page again and \
-    repeat.
-    """,
+      The form was open too long or came from another site. Nothing was changed: load the page again and \
+      repeat.
+      """,
     .formMalformed: "The form was not understood. Load the page again and repeat.",
     .unexpected: """
-    Something unexpected happened and was written to the log. Try again; if it stays, give the operator \
-    this time and address.
-    """,
+      Something unexpected happened and was written to the log. Try again; if it stays, give the operator \
+      this time and address.
+      """,
     .badNumber: "A field that takes a number holds something else. Correct it and send again.",
     .missingField: "A required field is empty. Fill it in and send again.",
     .backToDashboard: "To the dashboard",

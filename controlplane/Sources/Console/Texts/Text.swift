@@ -1,5 +1,4 @@
-/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test
-/// compares
+/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test compares
 /// the two, so that none is missing and both have the same places for values.
 enum Text: String, CaseIterable, Sendable {
   // Navigation and frame
@@ -8,11 +7,11 @@ enum Text: String, CaseIterable, Sendable {
   // Signing in
   case signIn, signInButton, login, password, oneTimeCode, oneTimeCodeHelp, newPasswordTitle, newPasswordLead
   case oneTimePassword, currentPassword, newPassword, newPasswordHelp, repeatPassword, changePassword
-  case passwordsDiffer, wrongCredentials
+  case passwordsDiffer, codeNeeded, wrongCredentials
   // General words
   case name, state, mode, actions, priority, capacity, version, size, bytes, tags, description, details, result, role
   case any, yes, no, never, expired, save, cancel, create, delete, download, upload, open, retry, find, copy, copied
-  case succeeded, failed, pages, firstPage, nextPage, notAvailable, partUnavailable
+  case succeeded, refused, failed, pages, firstPage, nextPage, notAvailable, partUnavailable
   // Dashboard
   case dashboardLead, keyFigures, tileStorage, tileStorageNote, tileDocuments, tileUsed, tileAttention, allWell
   case ofTotal, usedOf, usedOfTotal, freeSpace, notYetContacted, backgroundTasks, taskOK, taskFailed, taskWaiting
@@ -66,8 +65,7 @@ enum Text: String, CaseIterable, Sendable {
     while let open = rest.firstIndex(of: "{") {
       out += rest[..<open]
       let after = rest[rest.index(after: open)...]
-      guard let close = after.firstIndex(of: "}"), let index = Int(after[..<close]), values.indices.contains(index)
-      else {
+      guard let close = after.firstIndex(of: "}"), let index = Int(after[..<close]), values.indices.contains(index) else {
         out += "{"
         rest = after
         continue
