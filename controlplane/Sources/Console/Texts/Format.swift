@@ -63,7 +63,14 @@ struct Format: Sendable {
   func distance(_ time: Timestamp, from now: Timestamp) -> String {
     let seconds = Int(time.since(now).inSeconds.rounded())
     let magnitude = abs(seconds)
-    if magnitude < 45 { return language == .english ? "just now" : "только что" }
+    if magnitude < 45 {
+      return switch (language, seconds <= 0) {
+      case (.english, true): "just now"
+      case (.english, false): "in a moment"
+      case (.russian, true): "только что"
+      case (.russian, false): "сейчас"
+      }
+    }
     let (value, english, russian): (Int, String, String) =
       switch magnitude {
       case ..<5400: ((magnitude + 30) / 60, "min", "мин")
