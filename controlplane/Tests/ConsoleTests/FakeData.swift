@@ -118,7 +118,7 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
 
   func discover(url: String, actor: Person) async throws -> Discovery {
     try act("discover \(url)")
-    return Discovery(url: url, storageID: "se-1", version: "0.1", mode: .rw, isClaimed: false)
+    return Discovery(url: url, storageID: "se-1", version: "0.1", mode: .rw, knownAs: nil)
   }
 
   func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement {
@@ -126,9 +126,9 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     return .sample(id: "new", name: claim.name)
   }
 
-  func sync(_ id: String, actor: Person) async throws -> SyncReport {
+  func sync(_ id: String, actor: Person) async throws -> SyncSummary {
     try act("sync \(id)")
-    return SyncReport(added: 3, updated: 2, deleted: 1, unchanged: 1234)
+    return SyncSummary(added: 3, updated: 2, deleted: 1, unchanged: 1234)
   }
 
   func transition(_ id: String, to mode: ApplianceMode, actor: Person) async throws {
@@ -138,6 +138,8 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
   func update(_ id: String, name: String, priority: Int, actor: Person) async throws {
     try act("update \(id) \(name) \(priority)")
   }
+
+  func acceptLoss(_ id: String, actor: Person) async throws { try act("accept \(id)") }
 
   func remove(_ id: String, force: Bool, actor: Person) async throws { try act("remove \(id) force \(force)") }
 

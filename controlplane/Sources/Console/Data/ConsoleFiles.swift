@@ -61,7 +61,8 @@ struct FileQuery: Sendable {
   var tags: [String] = []
   var uploadedBy: String?
   var retention: RetentionPolicy?
-  var status: FileStatus?
+  var status = FileStatus.active
+  /// Both inclusive.
   var uploadedAfter: Timestamp?
   var uploadedBefore: Timestamp?
   /// Bytes.

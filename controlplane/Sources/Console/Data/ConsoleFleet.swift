@@ -9,9 +9,10 @@ protocol ConsoleFleet: Sendable {
   /// Asks the address who answers there, without claiming it.
   func discover(url: String, actor: Person) async throws -> Discovery
   func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement
-  func sync(_ id: String, actor: Person) async throws -> SyncReport
+  func sync(_ id: String, actor: Person) async throws -> SyncSummary
   func transition(_ id: String, to mode: ApplianceMode, actor: Person) async throws
   func update(_ id: String, name: String, priority: Int, actor: Person) async throws
+  func acceptLoss(_ id: String, actor: Person) async throws
   func remove(_ id: String, force: Bool, actor: Person) async throws
   /// What works in the background, with its last result.
   func tasks() async throws -> [TaskState]
@@ -45,6 +46,10 @@ struct StorageElement: Sendable {
   var createdAt: Timestamp?
   /// Why it is not online, for a person.
   var problem: String?
+  /// A sync found so much missing that an administrator has to accept it first.
+  var isLossHeld = false
+  /// At the pace of the last month; nil when it does not grow.
+  var daysToFull: Int?
 }
 
 struct Discovery: Sendable {
@@ -52,8 +57,8 @@ struct Discovery: Sendable {
   var storageID: String
   var version: String
   var mode: ApplianceMode
-  /// Already under a fleet's management: a claim code made by root on the host is needed.
-  var isClaimed: Bool
+  /// Its name here, if it is registered already: claiming it again needs a new code from its host.
+  var knownAs: String?
 }
 
 struct ClaimForm: Sendable {
@@ -63,9 +68,10 @@ struct ClaimForm: Sendable {
   var priority = 100
 }
 
-struct SyncReport: Sendable {
+struct SyncSummary: Sendable {
   var added: Int
   var updated: Int
+  /// Deleted there, or not found any more.
   var deleted: Int
   var unchanged: Int
 }

@@ -22,7 +22,7 @@ extension FileQuery {
     tags = (filled("tags") ?? "").split(separator: ",").map { String($0).trimmed }.filter { !$0.isEmpty }
     uploadedBy = filled("uploaded_by")
     retention = filled("retention").flatMap { RetentionPolicy(rawValue: $0) }
-    status = filled("status").flatMap { FileStatus(rawValue: $0) }
+    status = filled("status").flatMap { FileStatus(rawValue: $0) } ?? .active
     uploadedAfter = day("after", plus: 0)
     // "Before" a day means up to its end.
     uploadedBefore = day("before", plus: 86_399)
@@ -42,7 +42,7 @@ extension FileQuery {
       ("tags", tags.isEmpty ? nil : tags.joined(separator: ", ")),
       ("uploaded_by", uploadedBy),
       ("retention", retention?.rawValue),
-      ("status", status?.rawValue),
+      ("status", status == .active ? nil : status.rawValue),
       ("after", day(uploadedAfter)),
       ("before", day(uploadedBefore)),
       ("min_size", minSize.map { String($0 / 1024) }),
@@ -53,7 +53,7 @@ extension FileQuery {
   }
 
   var hasFilters: Bool {
-    fileExtension != nil || !tags.isEmpty || uploadedBy != nil || retention != nil || status != nil
+    fileExtension != nil || !tags.isEmpty || uploadedBy != nil || retention != nil || status != .active
       || uploadedAfter != nil || uploadedBefore != nil || minSize != nil || maxSize != nil || order != .newest
   }
 

@@ -52,8 +52,8 @@ extension View {
       if let discovery {
         Tag.div(.class("discovery")) {
           alert(
-            discovery.isClaimed ? .warning : .good, title: t(.applianceAnswers),
-            discovery.isClaimed ? t(.applianceClaimed) : t(.applianceFree))
+            discovery.knownAs == nil ? .good : .warning, title: t(.applianceAnswers),
+            discovery.knownAs.map { t(.applianceClaimed, $0) } ?? t(.applianceFree))
           facts([
             (
               t(.mode),

@@ -120,8 +120,7 @@ extension View {
           selected: query.retention?.rawValue ?? "")
         choice(
           t(.state), name: "status",
-          options: [("", t(.any))] + FileStatus.allCases.map { ($0.rawValue, t(.name(of: $0))) },
-          selected: query.status?.rawValue ?? "")
+          options: FileStatus.allCases.map { ($0.rawValue, t(.name(of: $0))) }, selected: query.status.rawValue)
         input(t(.uploadedAfter), name: "after", value: dateValue(query.uploadedAfter), type: "date")
         input(t(.uploadedBefore), name: "before", value: dateValue(query.uploadedBefore), type: "date")
         input(

@@ -1,14 +1,14 @@
 /// What has just been done, told on the page one is led to. Travels in the address as a fixed word and small numbers,
 /// so that a made-up link can say nothing of its own.
 enum Notice: Sendable, Equatable {
-  case claimed, saved, removed, modeChanged
+  case claimed, saved, removed, modeChanged, lossAccepted
   case synced(added: Int, updated: Int, deleted: Int, unchanged: Int)
   case uploaded, deleted
   case suspended, resumed, unlocked
   case passwordChanged, preferencesSaved
 
   private static let plain: [String: Notice] = [
-    "claimed": .claimed, "saved": .saved, "removed": .removed, "mode": .modeChanged, "uploaded": .uploaded,
+    "claimed": .claimed, "saved": .saved, "removed": .removed, "mode": .modeChanged, "loss": .lossAccepted, "uploaded": .uploaded,
     "deleted": .deleted, "suspended": .suspended, "resumed": .resumed, "unlocked": .unlocked,
     "password": .passwordChanged, "preferences": .preferencesSaved,
   ]
@@ -47,6 +47,7 @@ extension View {
     case .saved: t(.noticeSaved)
     case .removed: t(.noticeRemoved)
     case .modeChanged: t(.noticeMode)
+    case .lossAccepted: t(.noticeLoss)
     case .synced(let added, let updated, let deleted, let unchanged):
       t(
         .noticeSynced, format.count(added), format.count(updated), format.count(deleted), format.count(unchanged))

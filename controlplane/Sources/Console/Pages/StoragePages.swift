@@ -54,6 +54,7 @@ extension View {
       if element.status != .online {
         alert(.warning, title: t(.notOnline), element.problem ?? t(.notOnlineText))
       }
+      if element.isLossHeld { lossNotice(element) }
       Tag.div(.class("columns")) {
         card(t(.state), icon: .info) {
           facts([
@@ -79,6 +80,9 @@ extension View {
           card(t(.capacity), icon: .storage) {
             capacityBar(element)
             if let free = element.availableBytes { Tag.p(t(.freeSpace, format.size(free)), .class("mt-2 mb-0")) }
+            if let days = element.daysToFull {
+              Tag.p("\(t(.daysToFull)) \(t(.days, format.count(days)))", .class("mb-0"))
+            }
           }
           if canWrite {
             modeCard(element)
@@ -87,6 +91,24 @@ extension View {
         }
       }
     }
+  }
+
+  private func lossNotice(_ element: StorageElement) -> HTML {
+    HTML {
+      alert(.warning, title: t(.lossHeld), t(.lossHeldText))
+      if canWrite {
+        Tag.p {
+          linkButton(t(.acceptLoss), "/storage-elements/\(element.id)/accept-loss", style: "outline-danger btn-sm")
+        }
+      }
+    }
+  }
+
+  func acceptLossPage(_ element: StorageElement, failure: Failure? = nil) -> HTML {
+    confirmationPage(
+      t(.acceptLossTitle, element.name), to: "/storage-elements/\(element.id)/accept-loss",
+      back: "/storage-elements/\(element.id)", button: t(.acceptLoss), isDangerous: true, failure: failure
+    ) { Tag.p(t(.acceptLossText)) }
   }
 
   private func modeCard(_ element: StorageElement) -> HTML {

@@ -20,6 +20,9 @@ extension Console {
         let target = try Self.target(visit.request.query["target"], of: element)
         return visit.html(visit.view.modePage(element, target: target))
       },
+      page("/storage-elements/{id}/accept-loss", write: true) { visit in
+        visit.html(visit.view.acceptLossPage(try await element(visit)))
+      },
       page("/storage-elements/{id}/remove", write: true) { visit in
         visit.html(visit.view.removeStoragePage(try await element(visit)))
       },
@@ -54,6 +57,16 @@ extension Console {
           let failure = try Failure(showing: error)
           return visit.html(visit.view.storagePage(element, notice: nil, failure: failure), failing: failure)
         }
+      },
+      write("/storage-elements/{id}/accept-loss") { visit, _ in
+        let element = try await element(visit)
+        do {
+          try await fleet.acceptLoss(element.id, actor: visit.actor)
+        } catch {
+          let failure = try Failure(showing: error)
+          return visit.html(visit.view.acceptLossPage(element, failure: failure), failing: failure)
+        }
+        return visit.redirect("/storage-elements/\(element.id)", .lossAccepted)
       },
       write("/storage-elements/{id}/mode") { visit, form in try await transition(visit, form) },
       write("/storage-elements/{id}/remove") { visit, form in

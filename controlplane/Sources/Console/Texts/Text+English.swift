@@ -133,6 +133,20 @@ extension Text {
       """,
     .modeBackToRW: "New documents will be accepted here again.",
     .priorityHelp: "Elements with a lower number are filled first.",
+    .daysToFull: "Full in about",
+    .days: "{0} days",
+    .lossHeld: "Documents seem to be missing",
+    .lossHeldText: """
+      This element came back older than it was, or so much is missing that it may be a mistake. Nothing is \
+      marked as missing until an administrator accepts the loss.
+      """,
+    .acceptLoss: "Accept the loss",
+    .acceptLossTitle: "Accept the loss on {0}?",
+    .acceptLossText: """
+      Documents that are no longer on this element will be marked as missing and disappear from search. If a \
+      backup can still be put back, cancel and do that first.
+      """,
+    .noticeLoss: "Accepted. The next synchronisation marks what is missing.",
     .removeStorage: "Remove",
     .removeStorageTitle: "Remove {0}?",
     .removeStorageText: """
@@ -150,7 +164,7 @@ extension Text {
     .claim: "Claim",
     .applianceAnswers: "An appliance answers",
     .applianceFree: "It can be claimed with its claim code.",
-    .applianceClaimed: "It already belongs to a fleet. To claim it again, make a new claim code on the host as root.",
+    .applianceClaimed: "It is registered here already as {0}. Claiming it again needs a new claim code from its host.",
     // Documents
     .filesLead: "Find, look at and fetch documents on any storage element.",
     .searchDocuments: "Search documents",

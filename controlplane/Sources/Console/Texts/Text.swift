@@ -20,7 +20,8 @@ enum Text: String, CaseIterable, Sendable {
   case storageLead, addStorage, noStorageTitle, noStorageText, lastSync, lastContact, sync, provenEqual, clockOffset
   case certificateExpires, registered, storageID, notOnline, notOnlineText, statusOnline, statusOffline
   case statusDegraded, statusMaintenance, modeEdit, modeRW, modeRO, modeAR, changeMode, changeModeTitle, switchTo
-  case modeStaysEdit, modeStaysAR, modeARWarning, modeBackToRW, priorityHelp, removeStorage, removeStorageTitle
+  case modeStaysEdit, modeStaysAR, modeARWarning, modeBackToRW, priorityHelp, daysToFull, days, lossHeld
+  case lossHeldText, acceptLoss, acceptLossTitle, acceptLossText, noticeLoss, removeStorage, removeStorageTitle
   case removeStorageText, removeStorageForce, claimLead, address, addressHelp, checkAddress, claimCode, claimCodeHelp
   case nameHelp, claim, applianceAnswers, applianceFree, applianceClaimed
   // Documents
