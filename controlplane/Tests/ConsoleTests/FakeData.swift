@@ -168,15 +168,17 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     Response(.ok, headers: ["Content-Type": "text/html"], body: .bytes(Array("<script>document</script>".utf8)))
   }
 
-  func upload(_ draft: UploadDraft, content: () async throws -> [UInt8]?, actor: Person) async throws -> FileRecord {
+  func upload(
+    _ draft: UploadDraft, from source: DocumentSource, request: Request, actor: Person
+  ) async throws -> FileRecord {
     var bytes: [UInt8] = []
-    while let chunk = try await content() { bytes += chunk }
+    while let chunk = try await source.next() { bytes += chunk }
     try act("upload \(draft.filename)")
     state.withLock { [bytes] in $0.uploads.append((draft, bytes)) }
     return .sample(name: draft.filename)
   }
 
-  func delete(_ id: FileID, actor: Person) async throws { try act("delete \(id)") }
+  func delete(_ id: FileID, request: Request, actor: Person) async throws { try act("delete \(id)") }
 }
 
 extension StorageElement {

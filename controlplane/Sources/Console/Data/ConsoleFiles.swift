@@ -12,11 +12,11 @@ protocol ConsoleFiles: Sendable {
   func file(_ id: FileID, actor: Person) async throws -> FileDetails?
   /// Streams the document out; understands Range and conditions of the request.
   func download(_ id: FileID, request: Request, actor: Person) async throws -> Response
-  /// Streams one document in. `content` gives the bytes and nil at the end.
+  /// Streams one document in.
   func upload(
-    _ draft: UploadDraft, content: () async throws -> [UInt8]?, actor: Person
+    _ draft: UploadDraft, from source: DocumentSource, request: Request, actor: Person
   ) async throws -> FileRecord
-  func delete(_ id: FileID, actor: Person) async throws
+  func delete(_ id: FileID, request: Request, actor: Person) async throws
 }
 
 struct DocumentTotals: Sendable {
@@ -33,6 +33,8 @@ struct FileDetails: Sendable {
   var storageName: String?
   /// It lies where documents may be deleted.
   var isDeletable: Bool
+  /// A sync did not find it where it should lie.
+  var missingSince: Timestamp?
 }
 
 struct UploadDraft: Sendable {

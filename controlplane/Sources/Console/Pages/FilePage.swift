@@ -14,7 +14,7 @@ extension View {
           }
         }
         Tag.div(.class("page-actions")) {
-          if record.status == .active {
+          if record.status == .active, file.missingSince == nil {
             Tag.a(.class("btn btn-primary"), .href("/files/\(record.fileID)/download"), Attribute("download", "")) {
               icon(.download)
               Tag.span(t(.download))
@@ -26,6 +26,7 @@ extension View {
         }
       }
       self.notice(notice)
+      if file.missingSince != nil { alert(.warning, title: t(.fileMissing), t(.fileMissingText)) }
       card(t(.details), icon: .file) { facts(fileFacts(file)) }
     }
   }

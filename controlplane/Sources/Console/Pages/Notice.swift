@@ -8,7 +8,8 @@ enum Notice: Sendable, Equatable {
   case passwordChanged, preferencesSaved
 
   private static let plain: [String: Notice] = [
-    "claimed": .claimed, "saved": .saved, "removed": .removed, "mode": .modeChanged, "loss": .lossAccepted, "uploaded": .uploaded,
+    "claimed": .claimed, "saved": .saved, "removed": .removed, "mode": .modeChanged, "loss": .lossAccepted,
+    "uploaded": .uploaded,
     "deleted": .deleted, "suspended": .suspended, "resumed": .resumed, "unlocked": .unlocked,
     "password": .passwordChanged, "preferences": .preferencesSaved,
   ]

@@ -25,7 +25,7 @@ extension Console {
       write("/files/{id}/delete") { visit, _ in
         let file = try await file(visit)
         do {
-          try await files.delete(file.record.fileID, actor: visit.actor)
+          try await files.delete(file.record.fileID, request: visit.request, actor: visit.actor)
         } catch {
           let failure = try Failure(showing: error)
           return visit.html(visit.view.deleteFilePage(file, failure: failure), failing: failure)
@@ -103,14 +103,16 @@ extension Console {
       let token = request.head.header(CSRF.headerName) ?? fields[CSRF.fieldName]
       guard CSRF.matches(token, visit.session.csrfToken) else { throw FormProblem.foreign }
       let draft = try Self.draft(fields, part)
-      return try await files.upload(draft, content: { try await part.nextChunk() }, actor: visit.actor)
+      return try await files.upload(draft, from: DocumentSource(part), request: request, actor: visit.actor)
     }
     throw FormProblem(text: .chooseFileFirst)
   }
 
   private static func draft(_ fields: [String: String], _ part: MultipartPart) throws(FormProblem) -> UploadDraft {
     var draft = UploadDraft()
-    draft.filename = part.filename ?? ""
+    // Browsers escape exactly these three in a form's file names (WHATWG HTML, multipart/form-data).
+    draft.filename = (part.filename ?? "").replacing("%22", with: "\"").replacing("%0D", with: "\r")
+      .replacing("%0A", with: "\n")
     guard !draft.filename.isEmpty else { throw FormProblem(text: .chooseFileFirst) }
     draft.contentType = part.contentType
     draft.description = fields["description"].map(\.trimmed).flatMap { $0.isEmpty ? nil : $0 }

@@ -67,8 +67,8 @@ struct FleetBackend: ConsoleFleet {
       var state = TaskState(
         name: status.name, lastRunAt: status.startedAt, lastResult: nil, hasFailed: false, nextRunAt: status.nextRun)
       switch status.lastResult {
-      case .succeeded(let what): state.lastResult = what
-      case .failed(let why): (state.lastResult, state.hasFailed) = (why, true)
+      case .success(let what): state.lastResult = what
+      case .failure(let why): (state.lastResult, state.hasFailed) = (why, true)
       case nil: if status.completedRuns == 0 { state.lastRunAt = nil }
       }
       return state

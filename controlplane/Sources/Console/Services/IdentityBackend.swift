@@ -6,7 +6,6 @@ internal import JWT
 /// The console's view of Identity, whose services check the rules and write the audit themselves.
 struct IdentityBackend: ConsoleIdentity {
   let service: IdentityService
-  let time: any TimeSource
 
   /// More than a page can usefully show; the API lists the rest.
   private static let listMax = 500

@@ -203,6 +203,11 @@ extension Text {
     .noFilesText: "Uploaded documents appear here.",
     .nothingFoundTitle: "Nothing found",
     .nothingFoundText: "Try fewer words, another way to search, or fewer filters.",
+    .fileMissing: "Missing",
+    .fileMissingText: """
+      The last synchronisation did not find this document on its storage element. If it comes back, so does \
+      the document.
+      """,
     .contentType: "Content type",
     .expiresAt: "Kept until",
     .storedOn: "Stored on",

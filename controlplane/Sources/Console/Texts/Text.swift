@@ -1,5 +1,5 @@
-/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test compares
-/// the two, so that none is missing and both have the same places for values.
+/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test
+/// compares the two, so that none is missing and both have the same places for values.
 enum Text: String, CaseIterable, Sendable {
   // Navigation and frame
   case skipToContent, menu, mainNavigation, navDashboard, navFiles, navStorage, navAccess, navAudit, navSettings
@@ -29,8 +29,8 @@ enum Text: String, CaseIterable, Sendable {
   case applyFilters, clearSearch, fileExtension, tagsHelp, uploadedBy, uploadedAt, uploadedAfter, uploadedBefore
   case minSize, maxSize, order, orderRelevance, orderNewest, orderOldest, orderName, orderLargest, retention
   case permanent, temporary, fileActive, fileExpired, fileDeleted, found, foundAtLeast, partialAnswer, noFilesTitle
-  case noFilesText, nothingFoundTitle, nothingFoundText, contentType, expiresAt, storedOn, checksum, fileID, metadata
-  case deleteFileTitle, deleteFileText
+  case noFilesText, nothingFoundTitle, nothingFoundText, fileMissing, fileMissingText, contentType, expiresAt
+  case storedOn, checksum, fileID, metadata, deleteFileTitle, deleteFileText
   // Uploading
   case uploadDocuments, uploadLead, chooseFiles, dropHint, retentionHelp, ttlDays, ttlHelp, backToFiles, uploads
   case uploadDone, uploadFailed, uploadWaiting, uploadChecking, uploadNetwork, uploadCancelled, chooseFileFirst
