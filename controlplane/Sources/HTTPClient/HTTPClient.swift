@@ -62,6 +62,9 @@ public final class HTTPClient: Service {
     return try await body(ClientConnection(transfer, exporterLabel: exporterLabel))
   }
 
+  /// Connections kept for reuse.
+  var idleCount: Int { state.withLock { $0.idle.count } }
+
   private func take(for request: ClientRequest) throws(HTTPClientError) -> Lease {
     let origin = try Self.origin(of: request.url)
     let oldest = time.uptime() - Self.idleAge
