@@ -41,20 +41,15 @@ class Target:
 
     server: Server
     path: str
+    credentials: Credentials
     token_file: Callable[[], Path] | None = None
 
 
 def run_load(target: Target, arguments: list[str]) -> dict[str, float]:
-    command = [
-        str(BUILD / "load"),
-        "--port",
-        str(target.server.port),
-        "--path",
-        target.path,
-        "--certs",
-        str(BUILD / "run" / "credentials"),
-        *arguments,
-    ]
+    given = target.credentials
+    command = [str(BUILD / "load"), "--port", str(target.server.port), "--path", target.path, *arguments]
+    command += ["--ca", str(given.authority.certificate), "--cert", str(given.client.certificate)]
+    command += ["--key", str(given.client.key)]
     if target.token_file:
         command += ["--token-file", str(target.token_file())]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
@@ -188,8 +183,8 @@ def run(chosen: list[Work]) -> list[dict[str, object]]:
         cleaning.callback(nginx.process.stop)
         ids = {name: artstore.upload(documents / name) for name in {work.document for work in chosen}}
         for work in chosen:
-            ours = Target(artstore, f"/api/v1/files/{ids[work.document]}/download", artstore.token_file)
-            rows += measure(work, ours, Target(nginx, f"/{work.document}"))
+            ours = Target(artstore, f"/api/v1/files/{ids[work.document]}/download", credentials, artstore.token_file)
+            rows += measure(work, ours, Target(nginx, f"/{work.document}", credentials))
     return rows
 
 

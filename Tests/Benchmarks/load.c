@@ -1,10 +1,10 @@
 // The load client of `make bench`, the same for both servers: one thread, epoll, TLS 1.3 with a client certificate.
 //
-//   load --port P --certs DIR [--mode get|post|handshake|resume|idle] [--connections N] [--seconds S | --requests N]
+//   load --port P --ca FILE --cert FILE --key FILE [--mode get|post|handshake|resume|idle] [--connections N] [--seconds S | --requests N]
 //        [--path PATH] [--range-bytes N --file-bytes N] [--body-bytes N] [--token-file FILE]
 //        [--content-type TYPE] [--seed N]
 //
-// DIR holds client.crt, client.key and ca.crt. It prints one JSON object. An error is a status other than 200, 201, 204
+// Certificates and key are PEM. It prints one JSON object. An error is a status other than 200, 201, 204
 // or 206, a wrong length, a cut or a TLS failure: a fast failure must never look fast.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +33,7 @@ struct options {
   int port, connections;
   double seconds;
   long requests, range_bytes, file_bytes, body_bytes;
-  const char *certs, *path, *content_type;
+  const char *authority, *certificate, *key, *path, *content_type;
   char token[4096];
   uint64_t seed;
 };
@@ -54,7 +54,6 @@ struct connection {
 static struct options options = {.mode = MODE_GET,
                                  .connections = 64,
                                  .seconds = 3,
-                                 .certs = ".",
                                  .path = "/",
                                  .content_type = "application/octet-stream",
                                  .seed = 1};
@@ -80,6 +79,11 @@ static uint64_t random_word(void) {  // xorshift64*: the ranges asked for are th
 
 static void die(const char *what) {
   perror(what);
+  exit(2);
+}
+
+static void usage(const char *problem) {
+  fprintf(stderr, "load: %s\n", problem);
   exit(2);
 }
 
@@ -252,16 +256,13 @@ static double percentile(double share) {
 }
 
 static void make_context(void) {
-  char file[512];
   context = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
-  snprintf(file, sizeof file, "%s/client.crt", options.certs);
-  if (SSL_CTX_use_certificate_chain_file(context, file) != 1) die(file);
-  snprintf(file, sizeof file, "%s/client.key", options.certs);
-  if (SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM) != 1) die(file);
-  snprintf(file, sizeof file, "%s/ca.crt", options.certs);
-  if (SSL_CTX_load_verify_locations(context, file, NULL) != 1) die(file);
+  if (!options.authority || !options.certificate || !options.key) usage("--ca, --cert and --key are needed");
+  if (SSL_CTX_use_certificate_chain_file(context, options.certificate) != 1) usage(options.certificate);
+  if (SSL_CTX_use_PrivateKey_file(context, options.key, SSL_FILETYPE_PEM) != 1) usage(options.key);
+  if (SSL_CTX_load_verify_locations(context, options.authority, NULL) != 1) usage(options.authority);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
   if (options.mode == MODE_RESUME) {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -292,8 +293,9 @@ static void parse(int count, char **arguments) {
   static const struct option known[] = {
       {"mode", 1, 0, 'm'},       {"port", 1, 0, 'p'},         {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 's'},
       {"requests", 1, 0, 'n'},   {"path", 1, 0, 'u'},         {"range-bytes", 1, 0, 'r'}, {"file-bytes", 1, 0, 'f'},
-      {"body-bytes", 1, 0, 'b'}, {"certs", 1, 0, 'd'},        {"token-file", 1, 0, 't'},  {"content-type", 1, 0, 'y'},
-      {"seed", 1, 0, 'x'},       {0, 0, 0, 0}};
+      {"body-bytes", 1, 0, 'b'}, {"token-file", 1, 0, 't'},  {"content-type", 1, 0, 'y'},
+      {"seed", 1, 0, 'x'},       {"ca", 1, 0, 'a'},           {"cert", 1, 0, 'C'},        {"key", 1, 0, 'k'},
+      {0, 0, 0, 0}};
   for (int o; (o = getopt_long(count, arguments, "", known, NULL)) != -1;) {
     switch (o) {
       case 'm': options.mode = mode_named(optarg); break;
@@ -305,7 +307,9 @@ static void parse(int count, char **arguments) {
       case 'r': options.range_bytes = atol(optarg); break;
       case 'f': options.file_bytes = atol(optarg); break;
       case 'b': options.body_bytes = atol(optarg); break;
-      case 'd': options.certs = optarg; break;
+      case 'a': options.authority = optarg; break;
+      case 'C': options.certificate = optarg; break;
+      case 'k': options.key = optarg; break;
       case 't': read_token(optarg); break;
       case 'y': options.content_type = optarg; break;
       case 'x': options.seed = strtoull(optarg, NULL, 10) | 1; break;
