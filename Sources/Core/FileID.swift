@@ -13,10 +13,8 @@ public struct FileID: Hashable, Comparable, Sendable {
 
   /// A random (version 4) id.
   public static func random(_ source: some RandomSource) -> FileID {
-    let bytes = source.bytes(16)
-    let id = FileID(bytes: bytes[...])!
-    return FileID(
-      high: id.high & ~0xF000 | 0x4000, low: id.low & ~0xC000_0000_0000_0000 | 0x8000_0000_0000_0000)
+    let (high, low) = (source.uint64(), source.uint64())
+    return FileID(high: high & ~0xF000 | 0x4000, low: low & ~0xC000_0000_0000_0000 | 0x8000_0000_0000_0000)
   }
 
   /// From its 16 bytes; nil for any other count.

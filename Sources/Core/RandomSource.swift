@@ -20,7 +20,7 @@ public struct SystemRandom: RandomSource {
       while filled < count {
         // getentropy gives at most 256 bytes a call and cannot be interrupted at that size.
         let step = min(256, count - filled)
-        let status = getentropy(buffer.baseAddress! + filled, step)
+        let status = getentropy(buffer.baseAddress! + filled, step)  // not empty: filled < count
         precondition(status == 0, "getentropy failed: no secrets can be made on this machine")
         filled += step
       }

@@ -4,8 +4,10 @@ extension Timestamp: CustomStringConvertible, Codable, LosslessStringConvertible
 
   /// The bytes of `description`.
   public var rfc3339: [UInt8] {
-    let civil = CivilTime(self)
-    let fraction = Int(microseconds - seconds * 1_000_000)
+    // RFC 3339 has no other years; times beyond them only come from wrong arithmetic and are shown as its ends.
+    let time = min(max(self, Self.earliest), Self.latest)
+    let civil = CivilTime(time)
+    let fraction = Int(time.microseconds - time.seconds * 1_000_000)
     var out: [UInt8] = []
     out.reserveCapacity(27)
     out.appendDecimal(civil.year, width: 4)
@@ -31,6 +33,11 @@ extension Timestamp: CustomStringConvertible, Codable, LosslessStringConvertible
     return out
   }
 
+  /// 0000-01-01T00:00:00Z
+  public static let earliest = Timestamp(seconds: -62_167_219_200)
+  /// 9999-12-31T23:59:59.999999Z
+  public static let latest = Timestamp(microseconds: 253_402_300_799_999_999)
+
   /// Parses RFC 3339 with `Z` or a numeric offset; nil for anything else, years outside 0000–9999 included.
   public init?(_ text: String) {
     let bytes = Array(text.utf8)
@@ -43,7 +50,10 @@ extension Timestamp: CustomStringConvertible, Codable, LosslessStringConvertible
       return value
     }
     func has(_ index: Int, _ character: Unicode.Scalar) -> Bool {
-      index < bytes.count && bytes[index] | 0x20 == UInt8(ascii: character) | 0x20
+      // RFC 3339 §5.6 lets T and Z be small letters; folding the rest would let control characters pass for - and :.
+      index < bytes.count
+        && (bytes[index] == UInt8(ascii: character)
+          || character.properties.isUppercase && bytes[index] == UInt8(ascii: character) | 0x20)
     }
     guard let year = number(0..<4), has(4, "-"), let month = number(5..<7), has(7, "-"), let day = number(8..<10),
       has(10, "T"), let hour = number(11..<13), has(13, ":"), let minute = number(14..<16), has(16, ":"),
@@ -76,7 +86,10 @@ extension Timestamp: CustomStringConvertible, Codable, LosslessStringConvertible
     guard position == bytes.count else { return nil }
     let days = CivilTime.daysSinceEpoch(year: year, month: month, day: day)
     let total = Int64(days) * 86_400 + Int64(hour * 3600 + minute * 60 + second - offsetMinutes * 60)
-    self.init(microseconds: total * 1_000_000 + fraction)
+    let time = Timestamp(microseconds: total * 1_000_000 + fraction)
+    // An offset may lead out of the four-digit years.
+    guard Self.earliest <= time, time <= Self.latest else { return nil }
+    self = time
   }
 
   public init(from decoder: any Decoder) throws {

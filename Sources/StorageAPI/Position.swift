@@ -1,4 +1,5 @@
 internal import Core
+internal import Crypto
 
 /// A place in an appliance's history of changes. Clients see it as an opaque text (`cursor`) and hand it back.
 ///
@@ -21,22 +22,27 @@ public struct Position: Sendable, Hashable {
     self.lsn = lsn
   }
 
-  /// The opaque text: base64url of the four numbers, big-endian.
+  /// The opaque text: base64url of the four numbers, big-endian, and 4 bytes of their SHA-256, 48 characters. The
+  /// checksum tells a mangled cursor, which is the client's mistake, from one of another life, which means a full sync.
   public var cursor: String {
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(32)
+    bytes.reserveCapacity(36)
     for word in [epoch, generation, incarnation, lsn] {
       for shift in stride(from: UInt64(56), through: 0, by: -8) {
         bytes.append(UInt8(truncatingIfNeeded: word >> shift))
       }
     }
-    return Base64.url.encode(bytes)
+    return Base64.url.encode(bytes + Self.checksum(bytes))
   }
 
   /// Nil for anything that `cursor` does not produce.
   public init?(cursor: String) {
-    guard cursor.utf8.count <= 64, let bytes = Base64.url.decode(cursor), bytes.count == 32 else { return nil }
+    guard cursor.utf8.count == 48, let bytes = Base64.url.decode(cursor), bytes.count == 36,
+      Self.checksum(Array(bytes.prefix(32))).elementsEqual(bytes.suffix(4))
+    else { return nil }
     func word(_ index: Int) -> UInt64 { bytes[index * 8..<index * 8 + 8].reduce(0) { $0 << 8 | UInt64($1) } }
     self.init(epoch: word(0), generation: word(1), incarnation: word(2), lsn: word(3))
   }
+
+  private static func checksum(_ bytes: [UInt8]) -> ArraySlice<UInt8> { SHA256.digest(bytes).bytes.prefix(4) }
 }

@@ -1,1 +1,0 @@
-// The module's public surface comes first; see docs/ARCHITECTURE.md.
