@@ -1,5 +1,6 @@
 internal import Catalogue
 internal import Configuration
+internal import Console
 internal import Core
 internal import Crypto
 internal import Fleet
@@ -14,7 +15,9 @@ internal import Telemetry
 
 /// All modules' tables, lower modules first.
 enum Schema {
-  static let migrations: [Migration] = CatalogueMigrations.all + IdentityMigrations.all + FleetMigrations.all
+  static let migrations: [Migration] =
+    CatalogueMigrations.all + IdentityMigrations.all + FleetMigrations.all
+    + ConsoleMigrations.all
 }
 
 /// The roles put together: what each answers, what runs in the background.
@@ -26,6 +29,8 @@ struct Assembly: Sendable {
   let search: SearchIndex
   /// Records and downloads.
   let documents: DocumentReader
+  /// Nil where this process is no console.
+  let console: Console?
   /// Periodic work of this process, shown under `/tasks`.
   let tasks: [BackgroundTask]
 
@@ -36,25 +41,44 @@ struct Assembly: Sendable {
       http: foundations.client, time: foundations.time, random: foundations.random, logger: foundations.logger)
     var tasks = identityTasks(foundations)
     if roles.contains(.admin) { tasks += fleet.jobs() }
-    let sniffer: ContentSniffer
-    do {
-      sniffer = try ContentSniffer(blocking: foundations.blockingPool)
-    } catch {
-      throw CommandError("libmagic: \(error)", exitCode: .unavailable)
-    }
     let values = foundations.values
     let ingest = IngestService(
       access: try await fleet.access(as: .ingester), registry: fleet.registry, catalogue: fleet.files,
       configuration: IngestConfiguration(
         fileBytesMax: values[ControlPlaneSettings.maxFileBytes],
         allowedTypes: values[ControlPlaneSettings.allowedTypes]),
-      sniffer: sniffer, logger: foundations.logger, random: foundations.random)
+      sniffer: try sniffer(foundations), logger: foundations.logger, random: foundations.random)
+    let search = SearchIndex(pool: foundations.pool)
     let documents = DocumentReader(
       access: try await fleet.access(as: .query), registry: fleet.registry, catalogue: fleet.files,
       logger: foundations.logger)
+    let shown = tasks
+    let services = ConsoleServices(
+      pool: foundations.pool, identity: foundations.identity, fleet: fleet, index: search, documents: documents,
+      ingest: ingest, tasks: { shown.map(\.status) })
     return Assembly(
-      foundations: foundations, fleet: fleet, ingest: ingest, search: SearchIndex(pool: foundations.pool),
-      documents: documents, tasks: tasks)
+      foundations: foundations, fleet: fleet, ingest: ingest, search: search, documents: documents,
+      console: roles.contains(.console) ? try console(foundations, services) : nil, tasks: tasks)
+  }
+
+  private static func sniffer(_ foundations: Foundations) throws(CommandError) -> ContentSniffer {
+    do throws(ContentSniffer.Unavailable) {
+      return try ContentSniffer(blocking: foundations.blockingPool)
+    } catch {
+      throw CommandError("libmagic: \(error)", exitCode: .unavailable)
+    }
+  }
+
+  private static func console(
+    _ foundations: Foundations, _ services: ConsoleServices
+  ) throws(CommandError) -> Console {
+    do {
+      return try Console.make(
+        services, assetsFolder: foundations.values[ControlPlaneSettings.assets], time: foundations.time,
+        random: foundations.random, logger: foundations.logger)
+    } catch {
+      throw CommandError("CP_ASSETS_DIR: \(error)", exitCode: .configuration)
+    }
   }
 
   private static func identityTasks(_ foundations: Foundations) -> [BackgroundTask] {
@@ -79,7 +103,12 @@ struct Assembly: Sendable {
 
   /// What a role answers.
   func router(of role: Role) -> Router {
-    Router(routes(of: role), authorizer: foundations.identity.authorizer, logger: foundations.logger)
+    if role == .console, let console {
+      return Router(
+        routes(of: role), authorizer: console.authorizer, logger: foundations.logger,
+        renderError: console.errorResponse)
+    }
+    return Router(routes(of: role), authorizer: foundations.identity.authorizer, logger: foundations.logger)
   }
 
   func routes(of role: Role) -> [Route] {
@@ -95,7 +124,7 @@ struct Assembly: Sendable {
     case .query:
       return health + searchRoutes(search, documents)
     case .console:
-      return health
+      return health + (console?.routes ?? [])
     }
   }
 

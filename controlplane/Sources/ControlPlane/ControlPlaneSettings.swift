@@ -55,8 +55,9 @@ public enum ControlPlaneSettings {
   static let allowedTypes = Setting(
     "CP_ALLOWED_TYPES", .list, default: [],
     doc: "Content types the ingester takes, found by looking into the document; empty is all")
-  static let assets = Setting<String?>.optional(
-    "CP_ASSETS_DIR", .path, doc: "The console's style sheets and scripts, gathered by tools/console-assets")
+  static let assets = Setting(
+    "CP_ASSETS_DIR", .path, default: "/usr/local/share/artstore/assets",
+    doc: "The console's style sheets and scripts, gathered by tools/console-assets")
   static let drainSeconds = Setting(
     "CP_DRAIN_SECONDS", .integer(1...600), default: 30, unit: "seconds",
     doc: "How long requests in progress may take after SIGTERM")
