@@ -55,11 +55,19 @@ final class DocumentTree: Sendable {
     try disk.reached(.attributesPlaced)
   }
 
+  /// Rewrites attributes during recovery, when nobody reads, and tidies up what an interrupted replacement left.
+  func restoreAttributes(_ attributes: [UInt8], at path: String) throws(DiskError) {
+    let target = StoredName.attributes(of: path)
+    try write(attributes, at: target)
+    try removeIfThere(target + ".tmp")
+  }
+
   /// Removes a document, its attributes last.
   func remove(_ path: String) throws(DiskError) {
     try removeIfThere(path)
     try disk.reached(.documentRemoved)
     try removeIfThere(StoredName.attributes(of: path))
+    try removeIfThere(StoredName.attributes(of: path) + ".tmp")
     try disk.reached(.attributesRemoved)
   }
 

@@ -89,10 +89,10 @@ struct Redo {
       case .staged(let name): try move(name, to: path, id: mutation.id)
       }
       summary.documents += 1
-      if end?.lsn == lsn { try tree.write(Array(attributes), at: StoredName.attributes(of: path)) }
+      if end?.lsn == lsn { try tree.restoreAttributes(Array(attributes), at: path) }
     case .attributes(let path, let attributes):
       if end?.lsn == lsn, end?.isRemoved == false {
-        try tree.write(Array(attributes), at: StoredName.attributes(of: path))
+        try tree.restoreAttributes(Array(attributes), at: path)
       }
     case .purge(let path): try tree.remove(path)
     case .mode, .note: break

@@ -63,7 +63,12 @@ struct StoreOpening {
     }
     let isNew = recovery.lastLSN == 0
     let index: Index
-    if let opened { index = opened } else { index = try newIndex(indexIdentity, isComplete: isNew) }
+    // An index older than the journal's first record (restored from a backup) has a gap that nothing can fill.
+    if let opened, opened.appliedLSN + 1 >= recovery.firstLSN {
+      index = opened
+    } else {
+      index = try newIndex(indexIdentity, isComplete: isNew)
+    }
     let checkpoint = recovery.checkpoint.flatMap { Checkpoint($0) }
     guard checkpoint != nil || recovery.firstLSN == 1 else {
       throw .invalid(

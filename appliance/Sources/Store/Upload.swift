@@ -161,6 +161,9 @@ public final class Upload: Sendable {
     try? store.shared.tree.disk.unlink(stagingPath)  // see the line above
   }
 
+  /// The process is about to die with its disk: nothing is tidied up. For simulations.
+  func forget() { state.withLock { $0.isOpen = false } }
+
   private func end() {
     let (wasOpen, reserved, file) = state.withLock { state in
       defer {

@@ -1,0 +1,337 @@
+import Core
+import Disk
+
+/// A disk in memory that takes every liberty that `Disk`'s contract leaves: unsynced bytes and names may vanish in a
+/// power cut, page by page, in any order, torn at any byte; any call may fail; a failed sync forgets what it was to
+/// make durable. A killed process loses nothing here (the page cache stays) until a later power cut.
+///
+/// A rename is atomic also across a power cut: the file stands under the old name, the new one, or both, never under
+/// none.
+final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in one task
+  var random: SimulationRandom
+  var faults = FaultPlan()
+  private(set) var isDown = false
+  /// Calls that changed something, since the last start.
+  private(set) var steps = 0
+  /// How often each crash point was reached, and each fault was dealt, over the whole run.
+  private(set) var reachedCounts: [CrashPoint: Int] = [:]
+  private(set) var faultCounts: [Fault: Int] = [:]
+  /// Every n-th call leaves out its sync: for builds that must be caught.
+  var omitted: Set<OmittedSync> = []
+
+  private var names: [String: Inode] = [:]
+  private var directories: Set<String> = ["/"]
+  private var durableNames: [String: Inode] = [:]
+  private var durableDirectories: Set<String> = ["/"]
+  private var pending: [NameChange] = []
+  private var locks: Set<String> = []
+
+  enum OmittedSync: CaseIterable { case fileSync, directorySync, fileSystemSync }
+
+  enum Fault: String, CaseIterable, Hashable {
+    case powerCut, kill, writeFailed, syncFailed, renameFailed, otherFailed, full
+    case lostWrite, tornWrite, lostName, survivedName
+  }
+
+  struct FaultPlan {
+    /// The step at which the power goes.
+    var powerCutAt: Int?
+    /// The crash point, and which time, at which the power goes.
+    var powerCutAtPoint: (CrashPoint, Int)?
+    /// The step that fails, and how.
+    var failAt: Int?
+    var failure: Fault = .writeFailed
+  }
+
+  enum NameChange {
+    case link(String, Inode)
+    case unlink(String)
+    case rename(String, String)
+    case makeDirectory(String)
+    case removeDirectory(String)
+
+    var paths: [String] {
+      switch self {
+      case .link(let path, _), .unlink(let path), .makeDirectory(let path), .removeDirectory(let path): [path]
+      case .rename(let from, let to): [from, to]
+      }
+    }
+  }
+
+  /// A file's bytes as a process sees them, as the disk has them, and what lies between.
+  final class Inode {
+    var bytes: [UInt8] = []
+    var durable: [UInt8] = []
+    var pending: [Write] = []
+
+    enum Write {
+      case bytes(offset: Int, [UInt8])
+      case truncate(Int)
+    }
+
+    func apply(_ write: Write, to target: inout [UInt8]) {
+      switch write {
+      case .truncate(let size):
+        if size < target.count { target.removeLast(target.count - size) }
+        if size > target.count { target.append(contentsOf: repeatElement(0, count: size - target.count)) }
+      case .bytes(let offset, let new):
+        let end = offset + new.count
+        if end > target.count { target.append(contentsOf: repeatElement(0, count: end - target.count)) }
+        target.replaceSubrange(offset..<end, with: new)
+      }
+    }
+  }
+
+  init(seed: UInt64) { random = SimulationRandom(seed: seed) }
+
+  // MARK: Faults
+
+  /// Called by every call that changes something. Throws when the plan says so.
+  func step(_ operation: String, _ path: String, _ kind: Fault) throws(DiskError) {
+    guard !isDown else { throw .powerCut(operation, path) }
+    steps += 1
+    if steps == faults.powerCutAt {
+      isDown = true
+      throw .powerCut(operation, path)
+    }
+    if let at = faults.failAt, steps >= at, faults.failure == kind || kind == .otherFailed {
+      faults.failAt = nil
+      faultCounts[faults.failure == .full ? .full : kind, default: 0] += 1
+      throw faults.failure == .full ? .full(operation, path) : .failed(operation, path)
+    }
+  }
+
+  func count(_ fault: Fault) { faultCounts[fault, default: 0] += 1 }
+
+  func reached(_ point: CrashPoint) throws(DiskError) {
+    guard !isDown else { throw .powerCut("reach", point.rawValue) }
+    reachedCounts[point, default: 0] += 1
+    if let (wanted, times) = faults.powerCutAtPoint, wanted == point {
+      faults.powerCutAtPoint = times > 1 ? (wanted, times - 1) : nil
+      if times <= 1 {
+        isDown = true
+        throw .powerCut("reach", point.rawValue)
+      }
+    }
+  }
+
+  /// The process dies; the machine goes on. Nothing is lost.
+  func kill() {
+    count(.kill)
+    restart()
+  }
+
+  /// The power goes: whatever was not made durable is decided now.
+  func cutPower() {
+    count(.powerCut)
+    // Some cuts lose everything, some nothing, most a part.
+    let keep = [0, 20, 50, 80, 100][random.below(5)]
+    for change in pending where random.percent(keep) {
+      apply(change, names: &durableNames, directories: &durableDirectories)
+      count(.survivedName)
+    }
+    if !pending.isEmpty { count(.lostName) }
+    pending = []
+    var done: Set<ObjectIdentifier> = []
+    for (_, inode) in durableNames.sorted(by: { $0.key < $1.key }) where done.insert(ObjectIdentifier(inode)).inserted {
+      settle(inode, keep: keep)
+    }
+    names = durableNames
+    directories = durableDirectories
+    restart()
+  }
+
+  private func restart() {
+    isDown = false
+    steps = 0
+    faults = FaultPlan()
+    locks = []
+  }
+
+  private func settle(_ inode: Inode, keep: Int) {
+    for write in inode.pending {
+      switch write {
+      case .truncate: if random.percent(keep) { inode.apply(write, to: &inode.durable) }
+      case .bytes(let offset, let bytes):
+        // Page by page: 4096 bytes of the file.
+        var start = 0
+        while start < bytes.count {
+          let end = min(bytes.count, start + 4096 - (offset + start) % 4096)
+          if random.percent(keep) {
+            var piece = Array(bytes[start..<end])
+            if random.percent(10), piece.count > 1 {
+              piece.removeLast(1 + random.below(piece.count - 1))
+              count(.tornWrite)
+            }
+            inode.apply(.bytes(offset: offset + start, piece), to: &inode.durable)
+          } else {
+            count(.lostWrite)
+          }
+          start = end
+        }
+      }
+    }
+    inode.pending = []
+    inode.bytes = inode.durable
+  }
+
+  private func apply(_ change: NameChange, names: inout [String: Inode], directories: inout Set<String>) {
+    switch change {
+    case .link(let path, let inode):
+      // Nothing exists in a directory that does not: a rename into it then did not happen either.
+      if directories.contains(Self.parent(of: path)) { names[path] = inode }
+    case .unlink(let path): names[path] = nil
+    case .rename(let from, let to):
+      guard let inode = names[from], directories.contains(Self.parent(of: to)) else { return }
+      names[to] = inode
+      names[from] = nil
+    case .makeDirectory(let path):
+      if directories.contains(Self.parent(of: path)) { directories.insert(path) }
+    case .removeDirectory(let path): directories.remove(path)
+    }
+  }
+
+  private func change(_ change: NameChange) {
+    apply(change, names: &names, directories: &directories)
+    pending.append(change)
+  }
+
+  // MARK: Disk
+
+  func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
+    guard !isDown else { throw .powerCut("open", path) }
+    if mode == .directory {
+      guard directories.contains(path) else { throw .missing("open", path) }
+      return SimulatedFile(path: path, inode: Inode(), disk: self)
+    }
+    if let inode = names[path] {
+      if mode == .create { throw .taken("open", path) }
+      if mode == .replace {
+        try step("open", path, .otherFailed)
+        write(.truncate(0), to: inode)
+      }
+      return SimulatedFile(path: path, inode: inode, disk: self)
+    }
+    guard mode == .create || mode == .replace, directories.contains(Self.parent(of: path)) else {
+      throw .missing("open", path)
+    }
+    try step("open", path, .otherFailed)
+    let inode = Inode()
+    change(.link(path, inode))
+    return SimulatedFile(path: path, inode: inode, disk: self)
+  }
+
+  func write(_ write: Inode.Write, to inode: Inode) {
+    inode.apply(write, to: &inode.bytes)
+    inode.pending.append(write)
+  }
+
+  func rename(_ path: String, to target: String) throws(DiskError) {
+    guard names[path] != nil, directories.contains(Self.parent(of: target)) else { throw .missing("rename", path) }
+    try step("rename", path, .renameFailed)
+    change(.rename(path, target))
+  }
+
+  func unlink(_ path: String) throws(DiskError) {
+    guard !isDown else { throw .powerCut("unlink", path) }
+    guard names[path] != nil else { throw .missing("unlink", path) }
+    try step("unlink", path, .otherFailed)
+    change(.unlink(path))
+  }
+
+  func makeDirectory(_ path: String) throws(DiskError) {
+    if directories.contains(path) { return }
+    guard directories.contains(Self.parent(of: path)) else { throw .missing("mkdir", path) }
+    try step("mkdir", path, .otherFailed)
+    change(.makeDirectory(path))
+  }
+
+  func removeDirectory(_ path: String) throws(DiskError) {
+    try step("rmdir", path, .otherFailed)
+    change(.removeDirectory(path))
+  }
+
+  func syncDirectory(_ path: String) throws(DiskError) {
+    try step("fsync", path, .syncFailed)
+    if omitted.contains(.directorySync) { return }
+    // What a name depends on comes with it: earlier changes of the same paths and of the directories they stand in.
+    var wanted = Set<Int>()
+    var paths = Set<String>()
+    for index in pending.indices.reversed() {
+      let touches = pending[index].paths
+      if touches.contains(where: { Self.parent(of: $0) == path || paths.contains($0) }) {
+        wanted.insert(index)
+        for touched in touches {
+          paths.insert(touched)
+          paths.insert(Self.parent(of: touched))
+        }
+      }
+    }
+    for index in pending.indices where wanted.contains(index) {
+      apply(pending[index], names: &durableNames, directories: &durableDirectories)
+    }
+    pending = pending.indices.filter { !wanted.contains($0) }.map { pending[$0] }
+  }
+
+  func syncFileSystem() throws(DiskError) {
+    try step("syncfs", "/", .syncFailed)
+    if omitted.contains(.fileSystemSync) { return }
+    for change in pending { apply(change, names: &durableNames, directories: &durableDirectories) }
+    pending = []
+    for inode in names.values { makeDurable(inode) }
+  }
+
+  func makeDurable(_ inode: Inode) {
+    for write in inode.pending { inode.apply(write, to: &inode.durable) }
+    inode.pending = []
+  }
+
+  /// A failed sync: the kernel drops the dirty pages, or some of them, and forgets.
+  func forget(_ inode: Inode) {
+    inode.pending = inode.pending.filter { _ in random.percent(30) }
+  }
+
+  func list(_ path: String) throws(DiskError) -> [DirectoryEntry] {
+    guard !isDown else { throw .powerCut("list", path) }
+    guard directories.contains(path) else { throw .missing("list", path) }
+    let files = names.keys.filter { Self.parent(of: $0) == path }.map { (Self.name(of: $0), DirectoryEntry.Kind.file) }
+    let below = directories.filter { $0 != "/" && Self.parent(of: $0) == path }
+      .map { (Self.name(of: $0), DirectoryEntry.Kind.directory) }
+    return (files + below).sorted { $0.0 < $1.0 }.map { DirectoryEntry(name: $0.0, kind: $0.1) }
+  }
+
+  func stat(_ path: String) throws(DiskError) -> PathStatus? {
+    guard !isDown else { throw .powerCut("stat", path) }
+    if let inode = names[path] {
+      return PathStatus(
+        kind: .file, size: inode.bytes.count, allocated: inode.bytes.count, modifiedMicroseconds: 0, device: 1)
+    }
+    guard directories.contains(path) else { return nil }
+    return PathStatus(kind: .directory, size: 0, allocated: 0, modifiedMicroseconds: 0, device: 1)
+  }
+
+  func space(_ path: String) throws(DiskError) -> DiskSpace { DiskSpace(total: 1 << 40, available: 1 << 39) }
+
+  func lock(_ path: String, holder: String) throws(DiskError) -> any DiskFile {
+    guard locks.insert(path).inserted else { throw DiskError("lock", path, code: 11, holder: "somebody") }
+    return try open(path, .replace)
+  }
+
+  func unlock(_ path: String) { locks.remove(path) }
+
+  /// Every file below a directory, with its bytes as a process sees them.
+  func files(below directory: String) -> [String: [UInt8]] {
+    names.filter { $0.key.hasPrefix(directory + "/") }.mapValues(\.bytes)
+  }
+
+  /// Changes bytes behind everyone's back.
+  func corrupt(_ path: String, _ change: (inout [UInt8]) -> Void) {
+    guard let inode = names[path] else { return }
+    change(&inode.bytes)
+    inode.durable = inode.bytes
+    inode.pending = []
+  }
+
+  private static func parent(of path: String) -> String { RealDisk.parent(of: path) }
+  private static func name(of path: String) -> String { String(path[path.index(after: path.lastIndex(of: "/")!)...]) }
+}

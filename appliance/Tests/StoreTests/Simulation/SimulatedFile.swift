@@ -1,0 +1,79 @@
+import Disk
+
+/// An open file of the simulated disk.
+final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs in one task
+  let path: String
+  private let inode: SimulatedDisk.Inode
+  private let disk: SimulatedDisk
+
+  init(path: String, inode: SimulatedDisk.Inode, disk: SimulatedDisk) {
+    self.path = path
+    self.inode = inode
+    self.disk = disk
+  }
+
+  var descriptor: CInt? { nil }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(DiskError) -> Int {
+    guard !disk.isDown else { throw .powerCut("read", path) }
+    let count = max(0, min(buffer.count, inode.bytes.count - offset))
+    if count > 0 { buffer.copyBytes(from: inode.bytes[offset..<offset + count]) }
+    return count
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) {
+    do throws(DiskError) {
+      try disk.step("write", path, .writeFailed)
+    } catch {
+      // A failed write may have written a part.
+      let part = disk.random.below(bytes.count + 1)
+      if part > 0 { disk.write(.bytes(offset: offset, Array(bytes.prefix(part))), to: inode) }
+      throw error
+    }
+    disk.write(.bytes(offset: offset, Array(bytes)), to: inode)
+  }
+
+  func sync() throws(DiskError) {
+    do throws(DiskError) {
+      try disk.step("fdatasync", path, .syncFailed)
+    } catch {
+      if !error.isPowerCut { disk.forget(inode) }
+      throw error
+    }
+    if !disk.omitted.contains(.fileSync) { disk.makeDurable(inode) }
+  }
+
+  func syncFileSystem() throws(DiskError) { try disk.syncFileSystem() }
+
+  func truncate(to size: Int) throws(DiskError) {
+    try disk.step("truncate", path, .otherFailed)
+    disk.write(.truncate(size), to: inode)
+  }
+
+  func allocate(_ count: Int) throws(DiskError) { try disk.step("allocate", path, .otherFailed) }
+
+  func startWriteback(at offset: Int, count: Int) {}
+  func dropCache() {}
+  func size() throws(DiskError) -> Int { inode.bytes.count }
+  func close() { if path.hasSuffix("/lock") { disk.unlock(path) } }
+}
+
+/// SplitMix64 as a value: small, fast, the same everywhere.
+struct SimulationRandom {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var word = state
+    word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+    return word ^ (word >> 31)
+  }
+
+  /// 0 to `bound` - 1.
+  mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(next() % UInt64(bound)) }
+
+  mutating func percent(_ chance: Int) -> Bool { below(100) < chance }
+}
