@@ -226,7 +226,8 @@ final class StoreSimulation {
       if disk.isDown { return nil }
       disk.faults = SimulatedDisk.FaultPlan()
       note(
-        "opened at LSN \(store.summary.lastLSN), checkpoint \(store.summary.checkpointLSN), rebuilt \(store.rebuild != nil)"
+        "opened at LSN \(store.summary.lastLSN), checkpoint \(store.summary.checkpointLSN), rebuilt "
+          + "\(store.rebuild != nil)")
       )
       return store
     } catch {
