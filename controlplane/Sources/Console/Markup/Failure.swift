@@ -24,7 +24,10 @@ struct Failure: Sendable {
     detail = ""
   }
 
-  func title(in language: Language) -> String? { code.map { Text.title(of: $0).in(language) } }
+  func title(in language: Language) -> String? {
+    if let code { return Text.title(of: code).in(language) }
+    return status == .notFound ? Text.errorNotFound.in(language) : nil
+  }
 
   func message(in language: Language) -> String { text?.in(language) ?? detail }
 }

@@ -161,7 +161,7 @@ extension View {
               if index == 0 {
                 Tag.th(Attribute("scope", "row"), Attribute("data-label", columns[index])) { cell }
               } else {
-                Tag.td(Attribute("data-label", columns[index])) { cell }
+                Tag.td(Attribute("data-label", columns[index])) { Tag.div { cell } }
               }
             }
           }

@@ -66,8 +66,10 @@ extension View {
   func passwordForm(to link: Link, currentLabel: String) -> HTML {
     Tag.form(.post, .action(link)) {
       csrfField
+      // Tells password managers whose password changes.
       Tag.input(
-        .type("hidden"), .name("username"), .value(session?.login ?? ""), Attribute("autocomplete", "username"))
+        .type("text"), .name("username"), .value(session?.login ?? ""), Attribute("autocomplete", "username"),
+        Attribute("hidden", if: true))
       input(
         currentLabel, name: "current", type: "password",
         more: .required, Attribute("autocomplete", "current-password"))
