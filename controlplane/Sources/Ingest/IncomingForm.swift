@@ -9,6 +9,8 @@ final class IncomingForm: @unchecked Sendable {  // one task at a time, see abov
   private let fileBytesMax: Int
   private(set) var fields = UploadFields()
   private(set) var document: Document?
+  /// Whether more documents may follow this one: then what stands behind it is not its own.
+  private var mayHaveMore = false
 
   /// The document's part as far as it was read.
   struct Document {
@@ -32,6 +34,7 @@ final class IncomingForm: @unchecked Sendable {  // one task at a time, see abov
   /// Reads up to the next document and the first buffer of it. If that is all of it, the fields behind it are read as well
   /// (unless more documents may follow), so that small uploads may have their fields in any order. False: no document left.
   func beginDocument(isLast: Bool) async throws -> Bool {
+    mayHaveMore = !isLast
     while let part = try await reader.nextPart() {
       guard let filename = part.filename else {
         try await takeField(part)
@@ -59,6 +62,7 @@ final class IncomingForm: @unchecked Sendable {  // one task at a time, see abov
 
   /// After the document's end: the fields that were not known when it went out. The policy must not change any more.
   func lateFields() async throws -> [(name: String, value: String)] {
+    if mayHaveMore { return [] }
     let known = fields.values.count
     let policy = fields.effectivePolicy
     try await takeFieldsBehind()
