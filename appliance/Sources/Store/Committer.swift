@@ -35,6 +35,7 @@ final class Committer: Sendable {
     let incarnations: [Incarnation]
     let feed: FeedSignal
     let status: StatusBox
+    let prepared = PreparedDocuments()
   }
 
   /// Guarded by `Committer.core`.
@@ -188,6 +189,7 @@ final class Committer: Sendable {
       shared.index.publish(.failed(reason: error.description))
       throw .failed(DiskError("index: \(error.message)", shared.index.path, code: 5))
     }
+    shared.prepared.forget(batch.changes.map(\.id))
     do throws(DiskError) { try shared.tree.disk.reached(.indexCommitted) } catch { throw .failed(error) }
     for outcome in batch.outcomes { outcome.command.reply(.success(reply(outcome))) }
     if !batch.changes.isEmpty { shared.feed.announce(last) }

@@ -33,6 +33,13 @@ enum IndexChange: Sendable {
   /// `isNew`: known not to be there, so that nothing is looked up.
   case upsert(IndexRow, isNew: Bool)
   case remove(FileID, lsn: UInt64, at: Timestamp)
+
+  var id: FileID {
+    switch self {
+    case .upsert(let row, _): row.id
+    case .remove(let id, _, _): id
+    }
+  }
 }
 
 /// What identifies an index as this store's.

@@ -1,6 +1,4 @@
 internal import Core
-internal import Disk
-internal import Glibc
 internal import HTTP
 internal import HTTPServer
 internal import JWT
@@ -17,116 +15,55 @@ struct DownloadRoute: Sendable {
   }
 
   func answer(_ request: Request) throws -> Response {
-    let document = try store.open(try request.fileID)
-    let record = document.record
-    let tag = EntityTag(record.checksum.description)
-    let headers = Self.headers(record, tag)
+    let document = try store.prepared(try request.fileID) { (stored) throws(APIError) in try PreparedDocument(stored) }
     let conditions = Conditions(request.head)
-    switch conditions.evaluate(etag: tag, lastModified: record.uploadedAt, method: request.method) {
-    case .notModified: return .empty(.notModified, headers: headers)
+    switch conditions.evaluate(etag: document.tag, lastModified: document.lastModified, method: request.method) {
+    case .notModified: return .empty(.notModified, headers: document.headers)
     case .preconditionFailed:
       throw APIError(.preconditionFailed, "the document is not the one that If-Match or If-Unmodified-Since names")
     case .proceed: break
     }
-    let body = try Source(document.body, path: "the document's file")
     // Ranges are defined for GET alone (RFC 9110 §14.2).
-    let isRanged = request.method == .get && conditions.honoursRange(etag: tag, lastModified: record.uploadedAt)
+    let isRanged =
+      request.method == .get && conditions.honoursRange(etag: document.tag, lastModified: document.lastModified)
     let range = isRanged ? request.head.combined("range") : nil
-    switch RangeRequest.parse(range, size: record.size) {
-    case .none: return whole(record, headers, body)
+    switch RangeRequest.parse(range, size: document.size) {
+    case .none: return Response(.ok, headers: document.bodyHeaders, body: document.source.slice(0, document.size))
     case .single(let range):
-      var response = Response(.partialContent, headers: headers, body: body.slice(range.first, range.count))
-      response.headers["Content-Type"] = record.contentType
-      response.headers["Content-Range"] = range.contentRange(of: record.size)
+      var response = Response(
+        .partialContent, headers: document.bodyHeaders, body: document.source.slice(range.first, range.count))
+      response.headers.append("Content-Range", range.contentRange(of: document.size))
       return response
-    case .multi(let ranges): return several(ranges, record, headers, body)
+    case .multi(let ranges): return several(ranges, document)
     case .unsatisfiable:
       throw APIError(
-        .invalidRange, "the document has \(record.size) bytes; ask for a range inside it",
-        headers: ["Content-Range": RangeRequest.unsatisfiedContentRange(size: record.size)])
+        .invalidRange, "the document has \(document.size) bytes; ask for a range inside it",
+        headers: ["Content-Range": RangeRequest.unsatisfiedContentRange(size: document.size)])
     }
   }
 
-  private func whole(_ record: FileRecord, _ headers: HeaderFields, _ body: Source) -> Response {
-    var response = Response(.ok, headers: headers, body: body.slice(0, record.size))
-    response.headers["Content-Type"] = record.contentType
-    return response
-  }
-
   /// RFC 9110 §14.6.
-  private func several(
-    _ ranges: [ByteRange], _ record: FileRecord, _ headers: HeaderFields, _ body: Source
-  ) -> Response {
+  private func several(_ ranges: [ByteRange], _ document: PreparedDocument) -> Response {
     let boundary = "artstore-\(Hex.encode(random.bytes(12)))"
     let heads = ranges.map { range in
       Array(
         """
-        \r\n--\(boundary)\r\nContent-Type: \(record.contentType)\r
-        Content-Range: \(range.contentRange(of: record.size))\r\n\r\n
+        \r\n--\(boundary)\r\nContent-Type: \(document.contentType)\r
+        Content-Range: \(range.contentRange(of: document.size))\r\n\r\n
         """.utf8)
     }
     let tail = Array("\r\n--\(boundary)--\r\n".utf8)
     let length = heads.map(\.count).reduce(0, +) + ranges.map(\.count).reduce(0, +) + tail.count
     var response = Response(
-      .partialContent, headers: headers,
+      .partialContent, headers: document.headers,
       body: .stream(length: length) { writer in
         for (head, range) in zip(heads, ranges) {
           try await writer.write(head)
-          try await body.write(range.first, range.count, to: writer)
+          try await document.source.write(range.first, range.count, to: writer)
         }
         try await writer.write(tail)
       })
     response.headers["Content-Type"] = "multipart/byteranges; boundary=\(boundary)"
     return response
-  }
-
-  private static func headers(_ record: FileRecord, _ tag: EntityTag) -> HeaderFields {
-    [
-      "ETag": tag.description,
-      "Last-Modified": HTTPDate.format(record.uploadedAt),
-      "Accept-Ranges": "bytes",
-      "Repr-Digest": DigestFields.field(record.checksum),
-      "Content-Disposition": ContentDisposition.attachment(filename: record.originalFilename),
-      "Cache-Control": "private, no-cache",
-      // A document is never a page of ours, whatever type its uploader named.
-      "X-Content-Type-Options": "nosniff",
-    ]
-  }
-}
-
-/// Where a document's bytes come from: memory while they are not in place yet, otherwise its file.
-private enum Source: Sendable {
-  case bytes([UInt8])
-  case file(OpenFile)
-
-  /// The store's handle may close before the answer is sent, so the answer gets a descriptor of its own.
-  init(_ body: StoredDocument.Body, path: String) throws(APIError) {
-    switch body {
-    case .bytes(let bytes): self = .bytes(bytes)
-    case .file(let file):
-      guard let descriptor = file.descriptor else {
-        throw APIError(.internalError, "the document cannot be read", cause: DiskError("dup", path, code: EBADF))
-      }
-      let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
-      guard own >= 0 else {
-        throw APIError(
-          .overloaded, "too many files are open; try again soon", cause: DiskError("dup", path, code: errno))
-      }
-      self = .file(OpenFile(descriptor: own))
-    }
-  }
-
-  func slice(_ first: Int, _ count: Int) -> ResponseBody {
-    switch self {
-    case .bytes(let bytes): .bytes(first == 0 && count == bytes.count ? bytes : Array(bytes[first..<first + count]))
-    case .file(let file): .file(FileSlice(file: file, offset: first, count: count))
-    }
-  }
-
-  func write(_ first: Int, _ count: Int, to writer: any BodyWriter) async throws {
-    switch self {
-    case .bytes(let bytes): try await writer.write(Array(bytes[first..<first + count]))
-    case .file(let file): try await writer.write(FileSlice(file: file, offset: first, count: count))
-    }
   }
 }

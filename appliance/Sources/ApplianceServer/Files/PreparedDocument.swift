@@ -1,0 +1,80 @@
+internal import Core
+internal import Disk
+internal import Glibc
+internal import HTTP
+internal import HTTPServer
+internal import StorageAPI
+internal import Store
+
+/// What every answer about one document shares: its validators, its fields and where its bytes are. Made once for a document
+/// and kept by the store while the document stays as it is.
+struct PreparedDocument: Sendable {
+  let size: Int
+  let contentType: String
+  let tag: EntityTag
+  let lastModified: Timestamp
+  /// Of every answer, 304 included.
+  let headers: HeaderFields
+  /// The same with the document's type.
+  let bodyHeaders: HeaderFields
+  let source: DocumentSource
+
+  init(_ document: StoredDocument) throws(APIError) {
+    let record = document.record
+    size = record.size
+    contentType = record.contentType
+    tag = EntityTag(record.checksum.description)
+    lastModified = record.uploadedAt
+    headers = [
+      "ETag": tag.description,
+      "Last-Modified": HTTPDate.format(record.uploadedAt),
+      "Accept-Ranges": "bytes",
+      "Repr-Digest": DigestFields.field(record.checksum),
+      "Content-Disposition": ContentDisposition.attachment(filename: record.originalFilename),
+      "Cache-Control": "private, no-cache",
+      // A document is never a page of ours, whatever type its uploader named.
+      "X-Content-Type-Options": "nosniff",
+    ]
+    var withType = headers
+    withType.append("Content-Type", record.contentType)
+    bodyHeaders = withType
+    source = try DocumentSource(document.body, path: "the document's file")
+  }
+}
+
+/// Where a document's bytes come from: memory while they are not in place yet, otherwise its file.
+enum DocumentSource: Sendable {
+  case bytes([UInt8])
+  case file(OpenFile)
+
+  /// The store's handle may close before the answer is sent, so the answer gets a descriptor of its own.
+  init(_ body: StoredDocument.Body, path: String) throws(APIError) {
+    switch body {
+    case .bytes(let bytes): self = .bytes(bytes)
+    case .file(let file):
+      guard let descriptor = file.descriptor else {
+        throw APIError(.internalError, "the document cannot be read", cause: DiskError("dup", path, code: EBADF))
+      }
+      let own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+      guard own >= 0 else {
+        throw APIError(
+          .overloaded, "too many files are open; try again soon", cause: DiskError("dup", path, code: errno))
+      }
+      self = .file(OpenFile(descriptor: own))
+    }
+  }
+
+  func slice(_ first: Int, _ count: Int) -> ResponseBody {
+    switch self {
+    case .bytes(let bytes): .bytes(first == 0 && count == bytes.count ? bytes : Array(bytes[first..<first + count]))
+    case .file(let file): .file(FileSlice(file: file, offset: first, count: count))
+    }
+  }
+
+  func write(_ first: Int, _ count: Int, to writer: any BodyWriter) async throws {
+    switch self {
+    case .bytes(let bytes): try await writer.write(Array(bytes[first..<first + count]))
+    case .file(let file): try await writer.write(FileSlice(file: file, offset: first, count: count))
+    }
+  }
+}
