@@ -71,6 +71,22 @@ public struct HeaderFields: Sendable, ExpressibleByDictionaryLiteral {
   public mutating func append(_ name: String, _ value: String) { fields.append((name: name, value: value)) }
 }
 
+extension String {
+  /// Field names and many tokens compare so (RFC 9110 §5.1).
+  public func equalsIgnoringASCIICase(_ other: String) -> Bool {
+    guard utf8.count == other.utf8.count else { return false }
+    var (a, b) = (self, other)
+    return a.withUTF8 { a in
+      b.withUTF8 { b in
+        for index in a.indices where a[index] != b[index] {
+          guard a[index] | 0x20 == b[index] | 0x20, (a[index] | 0x20) &- 0x61 < 26 else { return false }
+        }
+        return true
+      }
+    }
+  }
+}
+
 extension StringProtocol {
   /// Field names and many tokens compare so (RFC 9110 §5.1).
   public func equalsIgnoringASCIICase(_ other: some StringProtocol) -> Bool {

@@ -1,7 +1,7 @@
 /// The grammar of a head over bounds-checked bytes. Allocates nothing but the field table.
 struct HeadParser {
   let limits: HeadLimits
-  var head = RequestHead()
+  var head = RequestHead.Content()
   /// Where the request target lies.
   var target = 0..<0
   private var hostCount = 0

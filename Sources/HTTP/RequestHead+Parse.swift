@@ -19,16 +19,19 @@ extension RequestHead {
       }
       count = consumed
     }
-    try head.resolveTarget(parser.target)
-    return (head, consumed)
+    head.target = parser.target
+    try head.resolveTarget()
+    return (RequestHead(head), consumed)
   }
 
-  /// Fills `rawTarget`, `path` and `query` (RFC 9112 §3.2).
-  private mutating func resolveTarget(_ range: Range<Int>) throws(HTTPParseError) {
-    let target = bytes[range]
-    rawTarget = String(decoding: target, as: UTF8.self)
+}
+
+extension RequestHead.Content {
+  /// Fills `path` and `query` (RFC 9112 §3.2).
+  fileprivate mutating func resolveTarget() throws(HTTPParseError) {
+    let target = bytes[target]
     if target.first == UInt8(ascii: "/") { return try resolveOrigin(target) }
-    if method == .options, rawTarget == "*" {
+    if method == .options, target.elementsEqual(CollectionOfOne(UInt8(ascii: "*"))) {
       path = "*"
       return
     }

@@ -8,28 +8,51 @@ public struct RequestHead: Sendable {
     var valueCount: UInt32 = 0
   }
 
-  public internal(set) var method: HTTPMethod = .other
+  /// What a parser fills in; shared and unchanging afterwards, so that handing a head on costs one reference.
+  struct Content: Sendable {
+    var method = HTTPMethod.other
+    var target = 0..<0
+    var path = "/"
+    var query = QueryItems()
+    var minorVersion = 1
+    var contentLength: Int?
+    var isChunked = false
+    var keepAlive = true
+    var expectsContinue = false
+    var bytes: [UInt8] = []
+    var fields: [Field] = []
+  }
+
+  private final class Storage: Sendable {
+    let content: Content
+
+    init(_ content: Content) { self.content = content }
+  }
+
+  private let storage: Storage
+
+  init(_ content: Content) { storage = Storage(content) }
+
+  public var method: HTTPMethod { storage.content.method }
   /// As it came, in whichever of the four forms (RFC 9112 §3.2).
-  public internal(set) var rawTarget: String = "/"
+  public var rawTarget: String { String(decoding: bytes[storage.content.target], as: UTF8.self) }
   /// Percent-decoded UTF-8 that begins with `/`, without dot segments, encoded slashes or control characters;
   /// `*` for `OPTIONS *`.
-  public internal(set) var path: String = "/"
-  public internal(set) var query = QueryItems()
+  public var path: String { storage.content.path }
+  public var query: QueryItems { storage.content.query }
   /// The x of HTTP/1.x, 0 or 1.
-  public internal(set) var minorVersion = 1
+  public var minorVersion: Int { storage.content.minorVersion }
   /// From `Content-Length`; nil when there is none.
-  public internal(set) var contentLength: Int?
+  public var contentLength: Int? { storage.content.contentLength }
   /// Whether the body comes in chunks.
-  public internal(set) var isChunked = false
+  public var isChunked: Bool { storage.content.isChunked }
   /// Whether the client wants the connection kept (RFC 9112 §9.3).
-  public internal(set) var keepAlive = true
+  public var keepAlive: Bool { storage.content.keepAlive }
   /// Whether the client waits for a 100 before it sends the body (RFC 9110 §10.1.1).
-  public internal(set) var expectsContinue = false
+  public var expectsContinue: Bool { storage.content.expectsContinue }
 
-  var bytes: [UInt8] = []
-  var fields: [Field] = []
-
-  init() {}
+  private var bytes: [UInt8] { storage.content.bytes }
+  private var fields: [Field] { storage.content.fields }
 
   /// For tests and for requests made inside the process. `target` must be valid; fields are taken as they are.
   public init(

@@ -16,9 +16,10 @@ extension HTTPConnection {
     guard number == requestNumber else { throw ConnectionEnd.gone("the request is over").apiError }
     do {
       let piece = try await nextPiece()
-      if let piece { server.metrics.bytes.increment(by: Double(piece.count), server.configuration.name, "in") }
+      if let piece { context.figures.bytesIn.increment(by: Double(piece.count)) }
       return piece
     } catch {
+      body.isBroken = true
       throw error.apiError
     }
   }

@@ -75,7 +75,7 @@ extension HTTPConnection {
     if fits { context.head.append(bytes) }
     try await stream.write(context.head.bytes)
     if !fits { try await stream.write(bytes) }
-    server.count(bytesOut: bytes.count)
+    context.figures.bytesOut.increment(by: Double(bytes.count))
   }
 
   // MARK: files
@@ -118,7 +118,7 @@ extension HTTPConnection {
       // Others on this loop get their turn once a MiB, even when this client takes bytes as fast as they come.
       if rounds & 3 == 0 { await Task.yield() }
     }
-    server.count(bytesOut: slice.count)
+    context.figures.bytesOut.increment(by: Double(slice.count))
   }
 
   private func readCold(_ file: OpenFile, at position: Int, atMost count: Int) async throws(ConnectionEnd) -> [UInt8] {

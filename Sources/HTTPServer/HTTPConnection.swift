@@ -15,9 +15,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   let context: LoopContext
   let stream: ConnectionStream
   let remote: SocketAddress
-  private(set) var peer: PeerIdentity?
-  private(set) var peerSPKI: Checksum?
-  private(set) var exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  private var origin: RequestOrigin
+  let limits: HTTPLimits
   private var phase = Phase.busy
   /// Received and not used yet: `input[inputStart...]`.
   var input: [UInt8] = []
@@ -30,11 +29,12 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.context = context
     self.stream = stream
     self.remote = remote
+    origin = RequestOrigin(remote: remote, peer: nil, peerSPKI: nil, exporter: nil)
+    limits = context.server.configuration.limits
   }
 
   var loop: EventLoop { context.loop }
   var server: HTTPServer { context.server }
-  var limits: HTTPLimits { context.server.configuration.limits }
 
   /// The connection's whole life. The socket is closed afterwards.
   func serve() async {
@@ -62,14 +62,13 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
 
   private func identifyPeer() {
     guard let tls = stream.tls else { return }
-    if let certificate = tls.peerCertificate() {
-      peer = certificate.identity
-      peerSPKI = certificate.spkiHash
-    }
-    exporter = { [unowned self] label, count in
-      // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
-      EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil
-    }
+    let certificate = tls.peerCertificate()
+    origin = RequestOrigin(
+      remote: remote, peer: certificate?.identity, peerSPKI: certificate?.spkiHash,
+      exporter: { [unowned self] label, count in
+        // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
+        EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil
+      })
   }
 
   private func end(_ reason: ConnectionEnd) async {
@@ -183,37 +182,38 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
 
   /// Answers one request; whether the connection goes on.
   private func exchange(_ head: RequestHead) async throws(ConnectionEnd) -> Bool {
-    let started = Deadline.now
+    let started = Deadline.clock
     requestNumber += 1
     stream.restartPace()
     body = IncomingBody(head)
-    let request = Request(head: head, body: requestBody(head), identifier: context.nextIdentifier(), from: self)
+    let request = Request(head: head, body: requestBody(head), identifier: context.nextIdentifier(), from: origin)
     let handled = await server.router.handle(request)
     let sent: SentResponse
     do {
-      sent = try await send(handled.response, to: request)
+      sent = try await send(handled.response, to: handled.request)
     } catch {
-      record(request, handled, handled.response.status, started, error)
+      record(handled, handled.response.status, started, error)
       throw error
     }
-    record(request, handled, sent.status, started, nil)
+    record(handled, sent.status, started, nil)
     guard sent.keepsConnection else { return false }
     if body.isOver { return true }
     return await drainBody()
   }
 
   private func record(
-    _ request: Request, _ handled: Router.Handled, _ status: HTTPStatus, _ started: Deadline, _ failure: ConnectionEnd?
+    _ handled: Router.Handled, _ status: HTTPStatus, _ started: Deadline, _ failure: ConnectionEnd?
   ) {
-    let duration = loop.now.since(started)
-    server.record(request, handled.route, status, duration)
+    let nanoseconds = Deadline.clock.nanoseconds - started.nanoseconds
+    let request = handled.request
+    context.figures.count(request.method, handled.route, status, nanoseconds: nanoseconds)
     guard server.configuration.logsAccess || failure != nil else { return }
     server.logger.info(
       failure == nil ? "request" : "request cut off",
       [
         "request_id": .string(request.requestID), "method": .string(request.method.rawValue),
         "path": .string(request.path), "status": .integer(status.rawValue),
-        "milliseconds": .milliseconds(duration), "subject": .string(handled.subject),
+        "milliseconds": .milliseconds(.nanoseconds(nanoseconds)), "subject": .string(request.principal.subject),
         "trace_id": .string(request.trace.traceID), "remote": .string(remote.host),
         "failure": .string(failure?.description ?? ""),
       ])

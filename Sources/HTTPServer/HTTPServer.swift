@@ -162,14 +162,4 @@ public final class HTTPServer: Service {
     context.remove(connection)
     metrics.connections.set(Double(connectionCount.subtract(1, ordering: .relaxed).newValue), configuration.name)
   }
-
-  func record(_ request: Request, _ route: Route?, _ status: HTTPStatus, _ duration: Duration) {
-    metrics.requests.increment(
-      configuration.name, request.method.rawValue, route?.path ?? "none", String(status.rawValue))
-    metrics.duration.observe(duration.inSeconds, configuration.name)
-  }
-
-  func count(bytesOut: Int) {
-    if bytesOut > 0 { metrics.bytes.increment(by: Double(bytesOut), configuration.name, "out") }
-  }
 }

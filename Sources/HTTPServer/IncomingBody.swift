@@ -11,6 +11,8 @@ struct IncomingBody {
   var framing = Framing.over
   /// The client waits for a 100 before it sends the body.
   var awaitsContinue = false
+  /// Reading it failed: the connection must end.
+  var isBroken = false
   /// No request has begun yet.
   let isBefore: Bool
   /// Bytes since the last wait, for the pace.
@@ -36,6 +38,7 @@ struct IncomingBody {
   /// Whether what is left can be read away so that the connection may be kept.
   func canBeDrained(within limit: Int) -> Bool {
     switch framing {
+    case _ where isBroken: false
     case .over: true
     case .length(let left): left <= limit && !awaitsContinue
     case .chunked: false

@@ -12,12 +12,14 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   private(set) var isStopping = false
   /// A head under construction; its memory is used again and again.
   var head = ResponseHeadWriter()
+  var figures: LoopFigures
   private var identifiers: UInt64
 
   init(loop: EventLoop, server: HTTPServer) throws {
     self.loop = loop
     self.server = server
     acceptor = try server.configuration.tls.map { try TLSAcceptor($0) }
+    figures = LoopFigures(server.metrics, server: server.configuration.name, routes: server.router.routes)
     identifiers = server.random.uint64()
   }
 

@@ -4,61 +4,106 @@ public import HTTP
 public import Reactor
 public import Telemetry
 
-/// One request as a handler sees it.
-public struct Request: Sendable {
-  public let head: RequestHead
-  public let body: RequestBody
-  /// Names this request in logs, errors and answers.
-  public let requestID: String
-  /// The caller's trace (`traceparent`), otherwise one made from the request's id.
-  public var trace: TraceContext {
-    if let given { return given }
-    if let text = head.header("traceparent"), let caller = TraceContext(traceparent: text) { return caller }
-    let high = Identifier.mix(traceSeed)
-    return TraceContext(
-      traceID: Identifier.hex(high, Identifier.mix(high)), spanID: Identifier.hex(traceSeed | 1), isSampled: false)
-  }
-  public let remote: SocketAddress
-  /// The verified client certificate's identity; nil without one.
-  public let peer: PeerIdentity?
-  /// SHA-256 of the client certificate's public key; nil without one.
-  public let peerSPKI: Checksum?
-  /// From `{name}` in the route's path, percent-decoded.
-  public internal(set) var parameters: [String: String] = [:]
-  /// Who is calling, after authorization.
-  public internal(set) var principal = Principal.nobody
+/// What all requests of one connection share.
+final class RequestOrigin: Sendable {
+  let remote: SocketAddress
+  let peer: PeerIdentity?
+  let peerSPKI: Checksum?
+  let exporter: (@Sendable (String, Int) -> [UInt8]?)?
 
-  private let exporter: (@Sendable (String, Int) -> [UInt8]?)?
-  private let given: TraceContext?
-  private let traceSeed: UInt64
+  init(
+    remote: SocketAddress, peer: PeerIdentity?, peerSPKI: Checksum?, exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  ) {
+    self.remote = remote
+    self.peer = peer
+    self.peerSPKI = peerSPKI
+    self.exporter = exporter
+  }
+}
+
+/// One request as a handler sees it. Three references: it is handed from function to function on the hot path.
+public struct Request: Sendable {
+  private final class Content: Sendable {
+    let head: RequestHead
+    let body: RequestBody
+    let requestID: String
+    let trace: Trace
+    let origin: RequestOrigin
+
+    init(head: RequestHead, body: RequestBody, requestID: String, trace: Trace, origin: RequestOrigin) {
+      self.head = head
+      self.body = body
+      self.requestID = requestID
+      self.trace = trace
+      self.origin = origin
+    }
+  }
+
+  private enum Trace: Sendable {
+    case given(TraceContext)
+    /// Made when somebody asks for it.
+    case seed(UInt64)
+  }
+
+  private final class Caller: Sendable {
+    static let nobody = Caller(.nobody)
+    let principal: Principal
+
+    init(_ principal: Principal) { self.principal = principal }
+  }
+
+  private let content: Content
+  private var caller = Caller.nobody
+  /// In the order of the route's path.
+  var pathParameters: [(name: String, value: String)] = []
 
   /// `exporter`: keying material of the connection, if it is TLS (label, count).
   public init(
     head: RequestHead, body: RequestBody, requestID: String, trace: TraceContext, remote: SocketAddress,
     peer: PeerIdentity? = nil, peerSPKI: Checksum? = nil, exporter: (@Sendable (String, Int) -> [UInt8]?)? = nil
   ) {
-    self.head = head
-    self.body = body
-    self.requestID = requestID
-    given = trace
-    traceSeed = 0
-    self.remote = remote
-    self.peer = peer
-    self.peerSPKI = peerSPKI
-    self.exporter = exporter
+    content = Content(
+      head: head, body: body, requestID: requestID, trace: .given(trace),
+      origin: RequestOrigin(remote: remote, peer: peer, peerSPKI: peerSPKI, exporter: exporter))
   }
 
-  /// From a socket. The trace is made when somebody asks for it.
-  init(head: RequestHead, body: RequestBody, identifier: UInt64, from connection: HTTPConnection) {
-    self.head = head
-    self.body = body
-    requestID = Identifier.text(identifier)
-    given = nil
-    traceSeed = identifier
-    remote = connection.remote
-    peer = connection.peer
-    peerSPKI = connection.peerSPKI
-    exporter = connection.exporter
+  /// From a socket.
+  init(head: RequestHead, body: RequestBody, identifier: UInt64, from origin: RequestOrigin) {
+    content = Content(
+      head: head, body: body, requestID: Identifier.text(identifier), trace: .seed(identifier), origin: origin)
+  }
+
+  public var head: RequestHead { content.head }
+  public var body: RequestBody { content.body }
+  /// Names this request in logs, errors and answers.
+  public var requestID: String { content.requestID }
+  public var remote: SocketAddress { content.origin.remote }
+  /// The verified client certificate's identity; nil without one.
+  public var peer: PeerIdentity? { content.origin.peer }
+  /// SHA-256 of the client certificate's public key; nil without one.
+  public var peerSPKI: Checksum? { content.origin.peerSPKI }
+
+  /// The caller's trace (`traceparent`), otherwise one made from the request's id.
+  public var trace: TraceContext {
+    switch content.trace {
+    case .given(let trace): return trace
+    case .seed(let seed):
+      if let text = head.header("traceparent"), let caller = TraceContext(traceparent: text) { return caller }
+      let high = Identifier.mix(seed)
+      return TraceContext(
+        traceID: Identifier.hex(high, Identifier.mix(high)), spanID: Identifier.hex(seed | 1), isSampled: false)
+    }
+  }
+
+  /// Who is calling, after authorization.
+  public internal(set) var principal: Principal {
+    get { caller.principal }
+    set { caller = Caller(newValue) }
+  }
+
+  /// From `{name}` in the route's path, percent-decoded.
+  public var parameters: [String: String] {
+    Dictionary(pathParameters.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
   }
 
   public var method: HTTPMethod { head.method }
@@ -66,11 +111,13 @@ public struct Request: Sendable {
   public var query: QueryItems { head.query }
 
   /// A parameter of the route's path. The router guarantees that those of its template are there.
-  public func parameter(_ name: String) -> String { parameters[name] ?? "" }
+  public func parameter(_ name: String) -> String { pathParameters.first { $0.name == name }?.value ?? "" }
 
   /// Keying material that only the two ends of this TLS connection have (RFC 8446 §7.5, empty context); nil on plain
   /// HTTP.
-  public func exportKeyingMaterial(label: String, count: Int) -> [UInt8]? { exporter?(label, count) }
+  public func exportKeyingMaterial(label: String, count: Int) -> [UInt8]? {
+    content.origin.exporter?(label, count)
+  }
 
   /// Decodes a JSON body of at most `limit` bytes; `VALIDATION_ERROR` names the field that is wrong.
   public func json<T: Decodable>(_ type: T.Type, limit: Int = 65_536) async throws -> T {

@@ -1,55 +1,82 @@
 internal import HTTP
 
-/// The routes by segments: a literal wins over a parameter, and the search goes back to the parameter where the
-/// literal ends
-/// in nothing.
+/// The routes by segments: a literal wins over a parameter, and the search goes back to the parameter where the literal
+/// ends in nothing. Looks at bytes: every request passes here.
 struct RouteTree: Sendable {
-  struct Match {
-    let route: Route
-    let parameters: [String: String]
+  /// Parameters in one path.
+  private static let parametersMax = 8
+
+  private struct Node: Sendable {
+    var literals: [(text: [UInt8], node: Int)] = []
+    var parameter: Int?
+    /// One a method: places in the router's list.
+    var routes: [Int] = []
   }
 
-  private var literals: [String: RouteTree] = [:]
-  /// Boxed, because a struct cannot hold itself.
-  private var parameter: [RouteTree] = []
-  private var routes: [Route] = []
+  /// Where a path's parameters lie in it.
+  struct Bound {
+    private var ranges: InlineArray<8, Range<Int>> = .init(repeating: 0..<0)
+    private(set) var count = 0
+
+    subscript(index: Int) -> Range<Int> { ranges[index] }
+
+    fileprivate mutating func append(_ range: Range<Int>) {
+      ranges[count] = range
+      count += 1
+    }
+
+    fileprivate mutating func removeLast() { count -= 1 }
+  }
+
+  private var nodes = [Node()]
 
   init(_ routes: [Route]) {
-    for route in routes { insert(route, route.segments[...]) }
+    for (index, route) in routes.enumerated() {
+      precondition(
+        route.parameterNames.count <= Self.parametersMax, "\(route.path) has more than \(Self.parametersMax) parameters"
+      )
+      let end = route.segments.reduce(0) { step(from: $0, $1) }
+      precondition(
+        !nodes[end].routes.contains { routes[$0].method == route.method },
+        "\(route.method.rawValue) \(route.path) stands twice")
+      nodes[end].routes.append(index)
+    }
   }
 
-  private mutating func insert(_ route: Route, _ rest: ArraySlice<Route.Segment>) {
-    switch rest.first {
-    case nil:
-      precondition(
-        !routes.contains { $0.method == route.method }, "\(route.method.rawValue) \(route.path) stands twice")
-      routes.append(route)
+  private mutating func step(from node: Int, _ segment: Route.Segment) -> Int {
+    switch segment {
     case .literal(let text):
-      literals[text, default: RouteTree([])].insert(route, rest.dropFirst())
+      let bytes = Array(text.utf8)
+      if let known = nodes[node].literals.first(where: { $0.text == bytes }) { return known.node }
+      nodes.append(Node())
+      nodes[node].literals.append((bytes, nodes.count - 1))
     case .parameter:
-      if parameter.isEmpty { parameter.append(RouteTree([])) }
-      parameter[0].insert(route, rest.dropFirst())
+      if let known = nodes[node].parameter { return known }
+      nodes.append(Node())
+      nodes[node].parameter = nodes.count - 1
     }
+    return nodes.count - 1
   }
 
   /// The routes at a path, one for each method; empty when there is none.
-  func match(_ segments: [Substring]) -> [Match] {
-    var bound: [Substring] = []
-    guard let routes = find(segments[...], &bound) else { return [] }
-    return routes.map { route in
-      var parameters: [String: String] = [:]
-      var values = bound[...]
-      for case .parameter(let name) in route.segments { parameters[name] = values.popFirst().map(String.init) }
-      return Match(route: route, parameters: parameters)
-    }
+  func find(_ path: UnsafeBufferPointer<UInt8>) -> (routes: [Int], bound: Bound) {
+    var bound = Bound()
+    guard path.first == UInt8(ascii: "/"), let node = find(path, 1, 0, &bound) else { return ([], bound) }
+    return (nodes[node].routes, bound)
   }
 
-  private func find(_ rest: ArraySlice<Substring>, _ bound: inout [Substring]) -> [Route]? {
-    guard let segment = rest.first else { return routes.isEmpty ? nil : routes }
-    if let next = literals[String(segment)], let found = next.find(rest.dropFirst(), &bound) { return found }
-    guard let next = parameter.first, !segment.isEmpty else { return nil }
-    bound.append(segment)
-    if let found = next.find(rest.dropFirst(), &bound) { return found }
+  /// `start`: where the next segment begins; beyond the path's end when there is none.
+  private func find(_ path: UnsafeBufferPointer<UInt8>, _ start: Int, _ node: Int, _ bound: inout Bound) -> Int? {
+    guard start <= path.count else { return nodes[node].routes.isEmpty ? nil : node }
+    var end = start
+    while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
+    for (text, next) in nodes[node].literals where text.count == end - start {
+      guard (0..<text.count).allSatisfy({ text[$0] == path[start + $0] }) else { continue }
+      if let found = find(path, end + 1, next, &bound) { return found }
+    }
+    guard let next = nodes[node].parameter, end > start else { return nil }
+    bound.append(start..<end)
+    if let found = find(path, end + 1, next, &bound) { return found }
     bound.removeLast()
     return nil
   }

@@ -12,6 +12,7 @@ public struct Route: Sendable {
   /// Bodies declared larger are refused before they are read; `Int.max` for handlers that stream.
   public let bodyLimit: Int
   let segments: [Segment]
+  let parameterNames: [String]
   let handler: Handler
 
   public init(
@@ -23,19 +24,16 @@ public struct Route: Sendable {
     self.access = access
     self.bodyLimit = bodyLimit
     self.handler = handler
-    segments = Route.split(path).map { part in
+    segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map { part in
       part.hasPrefix("{") && part.hasSuffix("}")
         ? .parameter(String(part.dropFirst().dropLast())) : .literal(String(part))
     }
+    parameterNames = segments.compactMap { if case .parameter(let name) = $0 { name } else { nil } }
   }
 
   enum Segment: Hashable, Sendable {
     case literal(String)
     case parameter(String)
-  }
-
-  static func split(_ path: String) -> [Substring] {
-    path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
   }
 }
 
@@ -62,26 +60,29 @@ public struct Router: Sendable {
 
   public func respond(to request: Request) async -> Response { await handle(request).response }
 
-  /// The answer, the route it came from (nil when none fits) and who asked: for metrics and the access log.
+  /// The answer, the route it came from (nil when none fits) and the request as it was handled: for metrics
+  /// and the access log.
   func handle(_ original: Request) async -> Handled {
     var request = original
-    var route: Route?
+    var index: Int?
     do {
-      let match = try match(request)
-      route = match.route
-      request.parameters = match.parameters
-      request.principal = try await authorizer.authorize(request, for: match.route.access)
-      try request.body.limit(to: match.route.bodyLimit)
-      return Handled(response: try await match.route.handler(request), route: route, subject: request.principal.subject)
+      let place = try match(&request)
+      index = place
+      request.principal = try await authorizer.authorize(request, for: routes[place].access)
+      try request.body.limit(to: routes[place].bodyLimit)
+      let response = try await routes[place].handler(request)
+      return Handled(response: response, route: index, request: request)
     } catch {
-      return Handled(response: failure(error, request), route: route, subject: request.principal.subject)
+      return Handled(response: failure(error, request), route: index, request: request)
     }
   }
 
   struct Handled {
     let response: Response
-    let route: Route?
-    let subject: String
+    /// The place in `routes`.
+    let route: Int?
+    /// With parameters and principal.
+    let request: Request
   }
 
   /// An error as an answer. What is no `APIError` is logged and told to nobody.
@@ -115,23 +116,32 @@ public struct Router: Sendable {
     return renderError(APIError(.internalError, "an internal error; quote the request id to the operator"), request)
   }
 
-  private func match(_ request: Request) throws(APIError) -> RouteTree.Match {
-    let matches = root.match(Route.split(request.path))
-    guard !matches.isEmpty else {
+  /// The route's place; the path's parameters go into the request.
+  private func match(_ request: inout Request) throws(APIError) -> Int {
+    var path = request.path
+    let (found, bound) = path.withUTF8 { root.find($0) }
+    guard !found.isEmpty else {
       throw APIError(.notFound, "there is nothing at this path; the API's paths begin with /api/v1")
     }
     let wanted = request.method
     guard
-      let match = matches.first(where: { $0.route.method == wanted })
-        ?? (wanted == .head ? matches.first(where: { $0.route.method == .get }) : nil)
+      let place = found.first(where: { routes[$0].method == wanted })
+        ?? (wanted == .head ? found.first(where: { routes[$0].method == .get }) : nil)
     else {
-      throw methodNotAllowed(matches)
+      throw methodNotAllowed(found)
     }
-    return match
+    if bound.count > 0 {
+      request.pathParameters = path.withUTF8 { bytes in
+        routes[place].parameterNames.enumerated().map { index, name in
+          (name, String(decoding: UnsafeBufferPointer(rebasing: bytes[bound[index]]), as: UTF8.self))
+        }
+      }
+    }
+    return place
   }
 
-  private func methodNotAllowed(_ matches: [RouteTree.Match]) -> APIError {
-    var allowed = Set(matches.map(\.route.method.rawValue))
+  private func methodNotAllowed(_ places: [Int]) -> APIError {
+    var allowed = Set(places.map { routes[$0].method.rawValue })
     if allowed.contains(HTTPMethod.get.rawValue) { allowed.insert(HTTPMethod.head.rawValue) }
     let list = allowed.sorted().joined(separator: ", ")
     return APIError(.methodNotAllowed, "this path answers \(list)", headers: ["Allow": list])

@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Reactor
+internal import Telemetry
 
 /// Frames a streamed body. Small writes are gathered into one chunk; the head goes out with the first bytes, so that
 /// a stream
@@ -59,7 +60,7 @@ final class StreamWriter: BodyWriter, @unchecked Sendable {  // works on its loo
     gathered.removeAll(keepingCapacity: true)
     try await connection.stream.write(bytes)
     if isChunked { try await connection.stream.write([0x0D, 0x0A]) }
-    connection.server.count(bytesOut: bytes.count)
+    connection.context.figures.bytesOut.increment(by: Double(bytes.count))
   }
 
   private func writeHere(_ file: FileSlice) async throws(ConnectionEnd) {
@@ -105,7 +106,7 @@ final class StreamWriter: BodyWriter, @unchecked Sendable {  // works on its loo
     var out: [UInt8] = []
     if !gathered.isEmpty {
       try await begin()
-      connection.server.count(bytesOut: gathered.count)
+      connection.context.figures.bytesOut.increment(by: Double(gathered.count))
       if isChunked {
         out = Self.chunkHead(gathered.count)
         out.append(contentsOf: gathered)

@@ -14,6 +14,9 @@ public struct Deadline: Hashable, Comparable, Sendable {
     EventLoop.current?.now ?? Deadline(nanoseconds: clinux_monotonic_nanoseconds())
   }
 
+  /// The clock itself, read now: to measure with.
+  public static var clock: Deadline { Deadline(nanoseconds: clinux_monotonic_nanoseconds()) }
+
   /// So long from now; what would overflow is `never`.
   public static func after(_ duration: Duration) -> Deadline { now + duration }
 

@@ -22,7 +22,16 @@ final class Family: Sendable {
   let kind: Kind
   let labels: [String]
   private let reading: (@Sendable () -> Double)?
-  private let series = Mutex<[[String]: Series]>([:])
+  private let series = Mutex<[[String]: Cell]>([:])
+
+  /// One series: found once by whoever counts often, then counted without looking it up.
+  final class Cell: Sendable {
+    private let state = Mutex(Series())
+
+    func update(_ change: (inout Series) -> Void) { state.withLock { change(&$0) } }
+
+    var current: Series { state.withLock { $0 } }
+  }
 
   init(name: String, help: String, kind: Kind, labels: [String], read: (@Sendable () -> Double)?) {
     self.name = name
@@ -31,18 +40,24 @@ final class Family: Sendable {
     self.labels = labels
     self.reading = read
     // A series without labels is there from the start, so that "0" and "missing" differ.
-    if labels.isEmpty, read == nil { series.withLock { $0[[]] = Series() } }
+    if labels.isEmpty, read == nil { series.withLock { $0[[]] = Cell() } }
   }
 
-  func update(_ values: [String], _ change: (inout Series) -> Void) {
+  func update(_ values: [String], _ change: (inout Series) -> Void) { cell(values).update(change) }
+
+  func cell(_ values: [String]) -> Cell {
     precondition(values.count == labels.count, "\(name) has the labels \(labels)")
-    series.withLock { series in
+    return series.withLock { series in
       let known = series[values] != nil || series.count < Self.seriesCountMax
-      change(&series[known ? values : values.map { _ in "other" }, default: Series()])
+      let key = known ? values : values.map { _ in "other" }
+      if let cell = series[key] { return cell }
+      let cell = Cell()
+      series[key] = cell
+      return cell
     }
   }
 
-  func read(_ values: [String]) -> Series { series.withLock { $0[values] ?? Series() } }
+  func read(_ values: [String]) -> Series { series.withLock { $0[values] }?.current ?? Series() }
 
   func render(into text: inout String) {
     text += "# HELP \(name) \(help.escapedForPrometheus(quotes: false))\n"
@@ -55,7 +70,8 @@ final class Family: Sendable {
       text += "\(name) \(Self.number(reading()))\n"
       return
     }
-    for (values, one) in series.withLock({ $0.sorted { $0.key.lexicographicallyPrecedes($1.key) } }) {
+    for (values, cell) in series.withLock({ $0.sorted { $0.key.lexicographicallyPrecedes($1.key) } }) {
+      let one = cell.current
       guard case .histogram(let bounds) = kind else {
         text += "\(name)\(labelText(values)) \(Self.number(one.value))\n"
         continue

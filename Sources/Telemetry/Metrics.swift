@@ -72,6 +72,19 @@ public struct Counter: Sendable {
   }
 
   public func value(_ values: String...) -> Double { family.read(values).value }
+
+  /// One series, for whoever adds to it often: looked up once.
+  public func series(_ values: String...) -> CounterSeries { CounterSeries(cell: family.cell(values)) }
+}
+
+/// One series of a counter.
+public struct CounterSeries: Sendable {
+  let cell: Family.Cell
+
+  public func increment(by amount: Double = 1) {
+    assert(amount >= 0, "counters never go down")
+    cell.update { $0.value += amount }
+  }
 }
 
 /// A figure that goes up and down.
@@ -90,8 +103,26 @@ public struct Histogram: Sendable {
   let family: Family
 
   public func observe(_ value: Double, _ values: String...) {
-    guard case .histogram(let bounds) = family.kind else { return }
-    family.update(values) { series in
+    HistogramSeries(cell: family.cell(values), bounds: bounds).observe(value)
+  }
+
+  /// One series, for whoever observes often: looked up once.
+  public func series(_ values: String...) -> HistogramSeries {
+    HistogramSeries(cell: family.cell(values), bounds: bounds)
+  }
+
+  private var bounds: [Double] {
+    if case .histogram(let bounds) = family.kind { bounds } else { [] }
+  }
+}
+
+/// One series of a histogram.
+public struct HistogramSeries: Sendable {
+  let cell: Family.Cell
+  let bounds: [Double]
+
+  public func observe(_ value: Double) {
+    cell.update { series in
       series.value += value
       series.count += 1
       let bucket = bounds.firstIndex { value <= $0 } ?? bounds.count

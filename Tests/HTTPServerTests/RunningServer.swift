@@ -40,6 +40,7 @@ enum RunningServer {
 
   static func with<R: Sendable>(
     _ routes: [Route], limits: HTTPLimits = HTTPLimits(), tls: TLSServerContext? = nil, loops: Int = 1,
+    authorizer: any Authorizer = Everyone(),
     _ body: @escaping @Sendable (Handle) async throws -> R
   ) async throws -> R {
     let group = try EventLoopGroup(loops: loops)
@@ -50,7 +51,7 @@ enum RunningServer {
     let server = HTTPServer(
       HTTPServerConfiguration(
         name: "test", address: .loopback(port: 0), tls: tls, limits: limits),
-      router: Router(routes, authorizer: Everyone(), logger: logger), loops: group, logger: logger,
+      router: Router(routes, authorizer: authorizer, logger: logger), loops: group, logger: logger,
       metrics: HTTPServerMetrics(registry, prefix: "t_"))
     let shutdown = ShutdownSignal()
     let handle = Handle(address: try server.bind(), registry: registry, log: log, shutdown: shutdown, pool: pool)
