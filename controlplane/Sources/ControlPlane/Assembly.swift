@@ -93,7 +93,7 @@ struct Assembly: Sendable {
         return "keys, revocations and settings are up to date"
       },
       BackgroundTask(
-        name: "identity-maintenance", interval: .seconds(300), timeout: .seconds(120), logger: foundations.logger,
+        name: "identity-maintenance", interval: .seconds(15), timeout: .seconds(120), logger: foundations.logger,
         time: foundations.time
       ) {
         try await maintenance.run { try await identity.maintain() }
