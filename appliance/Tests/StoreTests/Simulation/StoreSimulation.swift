@@ -225,10 +225,8 @@ final class StoreSimulation {
       if store.rebuild != nil { store.finishRebuild() }
       if disk.isDown { return nil }
       disk.faults = SimulatedDisk.FaultPlan()
-      note(
-        "opened at LSN \(store.summary.lastLSN), checkpoint \(store.summary.checkpointLSN), rebuilt "
-          + "\(store.rebuild != nil)")
-      )
+      let summary = store.summary
+      note("opened at LSN \(summary.lastLSN), checkpoint \(summary.checkpointLSN), rebuilt \(store.rebuild != nil)")
       return store
     } catch {
       note("did not open: \(error)")
