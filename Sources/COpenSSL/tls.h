@@ -2,7 +2,9 @@
 // TLS for Swift: wrapped macros, and the BIO that gathers records. Everything static inline: two modules include this
 // header.
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -27,6 +29,30 @@ static inline int artstore_ctx_add_chain(SSL_CTX *ctx, X509 *certificate) {
 }
 static inline int artstore_ctx_groups(SSL_CTX *ctx, const char *groups) {
   return (int)SSL_CTX_set1_groups_list(ctx, groups);
+}
+
+// The one client key (SHA-256 of its SPKI, 32 bytes that outlive the context) whose certificate is let in although its
+// dates do not fit this machine's clock. The verify result keeps the error; no ticket is given, so that the next
+// connection is judged anew.
+static int artstore_verify_pinned(int good, X509_STORE_CTX *store) {
+  if (good) return 1;
+  int error = X509_STORE_CTX_get_error(store);
+  if (error != X509_V_ERR_CERT_NOT_YET_VALID && error != X509_V_ERR_CERT_HAS_EXPIRED) return 0;
+  SSL *ssl = (SSL *)X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+  const void *pinned = ssl ? SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
+  X509 *leaf = X509_STORE_CTX_get0_cert(store);
+  if (!pinned || !leaf) return 0;
+  unsigned char *spki = NULL, hash[32];
+  int count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
+  if (count <= 0) return 0;
+  int matches = EVP_Digest(spki, (size_t)count, hash, NULL, EVP_sha256(), NULL) && !CRYPTO_memcmp(hash, pinned, 32);
+  OPENSSL_free(spki);
+  if (matches) SSL_set_num_tickets(ssl, 0);
+  return matches;
+}
+static inline void artstore_ctx_verify(SSL_CTX *ctx, int mode, unsigned char *pinned) {
+  if (pinned) SSL_CTX_set_app_data(ctx, pinned);
+  SSL_CTX_set_verify(ctx, mode, pinned ? artstore_verify_pinned : NULL);
 }
 
 // Where one connection's records go: a window of memory that the caller lends for the length of one call, so that many

@@ -12,7 +12,7 @@ public struct Certificate: Sendable, Hashable {
   /// SubjectPublicKeyInfo in DER.
   public let spki: [UInt8]
   /// Of the subject alternative names; nil when there is no URI of ours, or several.
-  public let identity: PeerIdentity?
+  public private(set) var identity: PeerIdentity?
   /// DNS names and IP addresses among the subject alternative names.
   public let hosts: [String]
   /// Whether it may sign certificates (basicConstraints).
@@ -85,6 +85,13 @@ public struct Certificate: Sendable, Hashable {
     keyID = X509_get0_subject_key_id(pointer).map { id in
       Array(UnsafeBufferPointer(start: ASN1_STRING_get0_data(id), count: Int(ASN1_STRING_length(id))))
     }
+  }
+
+  /// The same certificate, speaking for nobody: when only its key may count.
+  public var withoutIdentity: Certificate {
+    var copy = self
+    copy.identity = nil
+    return copy
   }
 
   public var publicKey: PublicKey { get throws(CryptoError) { try PublicKey(spki: spki) } }

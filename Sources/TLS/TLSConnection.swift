@@ -107,10 +107,20 @@ public final class TLSConnection {
     ERR_clear_error()
   }
 
-  /// The client's verified certificate; nil without one. After the handshake only.
+  /// The client's verified certificate; nil without one. After the handshake only. The key that was let in past its
+  /// certificate's dates comes without an identity: whoever looks for one sees nobody.
   public func peerCertificate() -> Certificate? {
-    guard SSL_get_verify_result(ssl) == X509_V_OK, let peer = SSL_get1_peer_certificate(ssl) else { return nil }
+    guard let peer = SSL_get1_peer_certificate(ssl) else { return nil }
     defer { X509_free(peer) }
+    let certificate = Self.parsed(peer)
+    switch CInt(SSL_get_verify_result(ssl)) {
+    case X509_V_OK: return certificate
+    case X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED: return certificate?.withoutIdentity
+    default: return nil
+    }
+  }
+
+  private static func parsed(_ peer: OpaquePointer) -> Certificate? {
     var encoded: UnsafeMutablePointer<UInt8>?
     let count = i2d_X509(peer, &encoded)
     guard count > 0, let encoded else { return nil }

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Core
 
 /// One loop's OpenSSL context. Used on that loop's thread only; `TLSConnection` keeps it alive.
 final class TLSLoopContext {
@@ -8,6 +9,9 @@ final class TLSLoopContext {
   private let library: OpaquePointer
   /// What reading may have to answer is put here.
   let aside = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 4096)
+
+  /// SHA-256 of the key that is let in past its dates; read by the verify callback while the context lives.
+  private let pinnedKey = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 32)
 
   /// Read in one go: a full record (16 KiB) with its head and some of the next.
   private static let readAheadBytes: CInt = 20_480
@@ -33,6 +37,7 @@ final class TLSLoopContext {
   deinit {
     aside.deallocate()
     SSL_CTX_free(context)
+    pinnedKey.deallocate()
     BIO_meth_free(gatherMethod)
     OSSL_LIB_CTX_free(library)
   }
@@ -91,7 +96,12 @@ final class TLSLoopContext {
       }
     }
     let must = configuration.clientCertificate == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | must, nil)
+    if let pinned = configuration.clientKeyPastDates {
+      _ = pinnedKey.initialize(from: pinned.bytes)
+      artstore_ctx_verify(context, SSL_VERIFY_PEER | must, pinnedKey.baseAddress)
+    } else {
+      artstore_ctx_verify(context, SSL_VERIFY_PEER | must, nil)
+    }
     SSL_CTX_set_verify_depth(context, 3)
   }
 

@@ -1,3 +1,5 @@
+public import Core
+
 /// What a TLS listener shows and asks for.
 public struct TLSServerConfiguration: Sendable {
   /// Whether a client must show a certificate.
@@ -17,15 +19,19 @@ public struct TLSServerConfiguration: Sendable {
   /// PEM: the authorities whose client certificates are accepted; needed unless `clientCertificate` is `none`.
   public var clientAuthorities: String?
   public var clientCertificate: ClientCertificate
+  /// SHA-256 of the one client key (SPKI) that is let in although its certificate's dates do not fit this machine's
+  /// clock: so that somebody can set it right. Everything else about the certificate must be good.
+  public var clientKeyPastDates: Checksum?
 
   public init(
     certificateChain: String, privateKey: String, clientAuthorities: String? = nil,
-    clientCertificate: ClientCertificate = .none
+    clientCertificate: ClientCertificate = .none, clientKeyPastDates: Checksum? = nil
   ) {
     self.certificateChain = certificateChain
     self.privateKey = privateKey
     self.clientAuthorities = clientAuthorities
     self.clientCertificate = clientCertificate
+    self.clientKeyPastDates = clientKeyPastDates
   }
 }
 

@@ -2,6 +2,7 @@ internal import Core
 internal import Crypto
 internal import HTTP
 internal import HTTPServer
+internal import StorageAPI
 
 /// Who may pass on the API listener: until the appliance is claimed nobody but a claim and a probe; afterwards only
 /// callers
@@ -14,6 +15,7 @@ struct ApplianceAuthorizer: Authorizer {
     case .open: return .nobody
     case .proof: return .nobody
     case .certificate(let roles):
+      if let pinned = pinnedAdministrator(request), roles.contains(.admin) { return pinned }
       let peer = try peer(of: request)
       guard roles.contains(peer.role) else {
         throw APIError(.forbidden, "a certificate of the role \(peer.role.rawValue) may not do this")
@@ -26,6 +28,20 @@ struct ApplianceAuthorizer: Authorizer {
     case .session:
       throw APIError(.forbidden, "an appliance has no sessions")
     }
+  }
+
+  /// What the administrator's pinned key may do whatever the dates in its certificate say (DESIGN §4.7): see how the
+  /// appliance stands, and mend its clock, trust and certificate.
+  private static let pastDates: Set<String> = [
+    AppliancePaths.info, AppliancePaths.trust, AppliancePaths.identity, AppliancePaths.time,
+  ]
+
+  /// TLS shows such a key without an identity.
+  private func pinnedAdministrator(_ request: Request) -> Principal? {
+    guard onboarding.isClaimed, request.peer == nil, let key = request.peerSPKI, key == onboarding.trust.adminSPKI,
+      !onboarding.trust.isRevoked(key), Self.pastDates.contains(request.path)
+    else { return nil }
+    return Principal(subject: "the administrator's pinned key")
   }
 
   private func peer(of request: Request) throws(APIError) -> PeerIdentity {

@@ -34,7 +34,8 @@ struct Listeners: Sendable {
       }
     return TLSServerConfiguration(
       certificateChain: presentation.identity.chain, privateKey: try presentation.identity.key.pem,
-      clientAuthorities: asked == .none ? nil : presentation.clientCA, clientCertificate: asked)
+      clientAuthorities: asked == .none ? nil : presentation.clientCA, clientCertificate: asked,
+      clientKeyPastDates: presentation.pinnedKey)
   }
 
   private static func probe(_ presentation: Onboarding.Presentation) throws -> TLSServerConfiguration {

@@ -16,6 +16,8 @@ public final class Onboarding: Sendable {
     public let identity: ApplianceIdentity
     public let clientCA: String?
     public let clientCertificate: ClientCertificate
+    /// The administrator's key: let in whatever the dates in its certificate say.
+    public let pinnedKey: Checksum?
   }
 
   private struct Held {
@@ -91,7 +93,8 @@ public final class Onboarding: Sendable {
       case .installed: clientCA == nil ? .none : .optional
       case .bound: .required
       }
-    return Presentation(identity: identity, clientCA: clientCA, clientCertificate: asked)
+    return Presentation(
+      identity: identity, clientCA: clientCA, clientCertificate: asked, pinnedKey: trust.adminSPKI)
   }
 
   func announce() {
