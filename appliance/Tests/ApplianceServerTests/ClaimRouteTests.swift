@@ -126,6 +126,29 @@ private struct Claimant {
     #expect(trust.settings.displayName == "Склад 7")
   }
 
+  /// TLS shows the administrator's key without an identity when the dates of its certificate do not fit our clock.
+  @Test func thePinnedKeyMendsTheClockAndNothingElse() async throws {
+    let target = try TestAppliance(isClaimed: false)
+    _ = try await Claimant(target).claim()
+    let pinned = try #require(Checksum(String(repeating: "ab", count: 32)))
+    let headers: HeaderFields = ["Authorization": "Bearer \(try target.token([], role: .admin))"]
+    let allowed = [AppliancePaths.info, AppliancePaths.trust, AppliancePaths.identity, AppliancePaths.time]
+    for route in target.appliance.api.routes {
+      switch route.access {
+      case .open, .proof: continue
+      default: break
+      }
+      for key in [pinned, SHA256.digest([1])] {
+        let request = try Request.make(
+          route.method, route.path.replacing("{file_id}", with: FileID.lowest.description), headers: headers,
+          peerSPKI: key)
+        let status = try await Answer(target.appliance.api.respond(to: request)).status
+        let mayPass = key == pinned && allowed.contains(route.path)
+        #expect((status != 403) == mayPass, "\(route.method.rawValue) \(route.path): \(status)")
+      }
+    }
+  }
+
   @Test func badInstallationsChangeNothing() async throws {
     let target = try TestAppliance(isClaimed: false)
     let claimant = try Claimant(target)
