@@ -59,6 +59,7 @@ static inline void artstore_ctx_verify(SSL_CTX *ctx, int mode, unsigned char *pi
 // records leave in one send(). A record that does not fit is refused and offered again.
 typedef struct {
   int fd;
+  int drained;  // the last read left nothing in the socket
   int capacity, length;
   unsigned char *window;
 } artstore_gather;
@@ -80,6 +81,7 @@ static int artstore_gather_read(BIO *bio, char *bytes, int count) {
   BIO_clear_retry_flags(bio);
   ssize_t got;
   do got = recv(gather->fd, bytes, (size_t)count, 0); while (got < 0 && errno == EINTR);
+  gather->drained = got < count;
   if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) BIO_set_retry_read(bio);
   return (int)got;
 }

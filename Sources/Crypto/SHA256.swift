@@ -4,9 +4,11 @@ public import Core
 /// SHA-256 (FIPS 180-4), computed while bytes pass by. Not copied: `current()` gives the digest so far.
 public struct SHA256: ~Copyable, @unchecked Sendable {  // owns its context alone; moved, never shared
   private let context: OpaquePointer
+  /// Fetched once: OpenSSL 3 would search its providers for each digest.
+  private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)  // never changes once fetched
 
   public init() {
-    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+    guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, Self.algorithm, nil) == 1 else {
       fatalError("OpenSSL has no SHA-256: nothing can be verified")
     }
     self.context = context
@@ -34,6 +36,12 @@ public struct SHA256: ~Copyable, @unchecked Sendable {  // owns its context alon
   }
 
   public consuming func finish() -> Checksum { Self.end(context) }
+
+  public static func digest(_ bytes: [UInt8]) -> Checksum {
+    var hash = SHA256()
+    hash.update(bytes)
+    return hash.finish()
+  }
 
   public static func digest(_ bytes: some Sequence<UInt8>) -> Checksum {
     var hash = SHA256()

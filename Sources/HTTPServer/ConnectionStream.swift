@@ -19,6 +19,9 @@ final class ConnectionStream {
   let output: SendBuffer
   let tls: TLSConnection?
   private let limits: HTTPLimits
+  private var isPlainDrained = false
+  /// A wait has ended and nothing was received since.
+  private var isFreshlyWoken = true
   private var receiving: Progress
   private var sending: Progress
 
@@ -53,6 +56,7 @@ final class ConnectionStream {
   }
 
   func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
+    isFreshlyWoken = false
     guard let tls else { return receivePlain(into: buffer) }
     let (step, count) = tls.read(into: buffer)
     switch step {
@@ -63,9 +67,15 @@ final class ConnectionStream {
     }
   }
 
+  /// Whether the next `receive` would surely be blocked: saves asking the socket.
+  var isSurelyBlocked: Bool {
+    !isFreshlyWoken && (tls?.isDrained ?? isPlainDrained) && !channel.mayBeReadable
+  }
+
   private func receivePlain(into buffer: UnsafeMutableRawBufferPointer) -> Received {
     while true {
       let count = channel.receive(into: buffer)
+      isPlainDrained = count < buffer.count
       if count > 0 { return .bytes(count) }
       if count == 0 { return .end }
       switch -count {
@@ -92,6 +102,7 @@ final class ConnectionStream {
   func waitToReceive(_ what: StaticString, until deadline: Deadline) async throws(ConnectionEnd) {
     try await flush(what, until: deadline)
     do { try await channel.readable(until: deadline, what) } catch { throw ConnectionEnd(error) }
+    isFreshlyWoken = true
   }
 
   /// The same for a body, which must keep its pace.

@@ -121,7 +121,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     let idleDeadline = Deadline.after(limits.idleTimeout)
     while true {
       let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<32_768])
-      switch stream.receive(into: scratch) {
+      switch stream.isSurelyBlocked ? .blocked : stream.receive(into: scratch) {
       case .bytes(let count):
         phase = .busy
         if headDeadline == nil { headDeadline = .after(limits.headTimeout) }

@@ -38,7 +38,7 @@ public struct Route: Sendable {
 }
 
 /// Finds the route, asks the authorizer, runs the handler, and turns every error into the contract's answer.
-public struct Router: Sendable {
+public final class Router: Sendable {
   public let routes: [Route]
   private let authorizer: any Authorizer
   private let logger: Logger

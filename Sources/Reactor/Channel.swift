@@ -25,6 +25,12 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   private var timer: TimerHandle?
   private var timerDue = Deadline.never
   public private(set) var isClosed = false
+  /// The peer's end, or an error, was told once and will not be told again.
+  private var hasEnd = false
+
+  /// Whether something may have come since the last wait. When a read got less than it asked for and this is false, the
+  /// next read would get EAGAIN: wait instead.
+  public var mayBeReadable: Bool { sides[Self.read].isReady || hasEnd }
 
   /// Takes over a non-blocking socket. On failure it is closed.
   public init(descriptor: CInt, loop: EventLoop) throws(ReactorError) {
@@ -69,6 +75,7 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
 
   func ready(_ bits: UInt32, on loop: EventLoop) {
     let broken = bits & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
+    if broken || bits & EPOLLRDHUP.rawValue != 0 { hasEnd = true }
     if broken || bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0 {
       sides[Self.read].isReady = true
       resume(Self.read, nil)

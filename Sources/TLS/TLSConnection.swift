@@ -34,7 +34,7 @@ public final class TLSConnection {
     self.loopContext = loopContext
     self.output = output
     gather = .allocate(capacity: 1)
-    gather.initialize(to: artstore_gather(fd: descriptor, capacity: 0, length: 0, window: nil))
+    gather.initialize(to: artstore_gather(fd: descriptor, drained: 0, capacity: 0, length: 0, window: nil))
     guard artstore_gather_attach(ssl, loopContext.gatherMethod, gather) == 1 else {
       throw TLSError(openSSL: "making a TLS connection")
     }
@@ -86,6 +86,9 @@ public final class TLSConnection {
     }
     return taken
   }
+
+  /// Whether nothing was left to read, decrypted or not, when the socket was last asked.
+  public var isDrained: Bool { gather.pointee.drained != 0 && SSL_has_pending(ssl) == 0 }
 
   private func lendOutput() {
     let room = output.room()
