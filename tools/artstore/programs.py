@@ -14,7 +14,7 @@ from .client import Client
 from .postgres import free_port
 from .processes import Process, ProcessFailed
 
-ROLES = ("admin", "ingester", "query", "console")
+ROLES = ("admin", "ingester", "query")
 
 
 class Appliance:
