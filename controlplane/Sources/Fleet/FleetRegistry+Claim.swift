@@ -64,36 +64,60 @@ extension FleetRegistry {
     name: String, address: ApplianceURL, code: ClaimCode, priority: Int
   ) async throws -> StorageElement {
     let taken = try await elements.list().first { $0.name == name || $0.url == address.text }
+    let wanted = WantedElement(name: name, address: address, priority: priority, taken: taken)
     return try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
       connection in
-      let dialogue = ClaimDialogue(connection: connection, url: address.text, random: access.random)
-      let seen = try await dialogue.hello()
-      guard code.matches(spkiHash: seen.spkiHash) else {
-        throw APIError(
-          .conflict,
-          "the appliance at this address is not the one the claim code was printed for; "
-            + "check the address, or take the code from that appliance's host")
-      }
-      // Refused before anything is installed: a claimed appliance without a row would have to be claimed anew.
-      if let taken, taken.storageID != seen.answer.storageID {
-        throw APIError(
-          .conflict, "another storage element has this \(taken.name == name ? "name" : "url") already; choose another")
-      }
-      let request = try await dialogue.prove(code, seen)
-      let certificate = try authority.issue(
-        appliance: seen.answer.storageID, key: request.publicKey, host: address.host,
-        life: configuration.applianceCertificateLife)
-      let chain = certificate.pem + authority.authority.certificate.pem
-      try await dialogue.install(
-        ClaimInstallation(
-          certificate: chain, clientCA: authority.authority.certificate.pem,
-          keyBundle: try await access.bundles.current().message, settings: ApplianceSettings(displayName: name),
-          adminSPKI: access.spkiHash.description))
-      return try await elements.register(
-        StorageElementTable.Registration(
-          id: .random(random), name: name, url: address.text, storageID: seen.answer.storageID,
-          mode: seen.answer.mode, version: seen.answer.version, priority: priority, spki: seen.spkiHash,
-          certificateExpiresAt: certificate.notAfter))
+      try await claim(wanted, code: code, over: connection)
+    }
+  }
+
+  /// What the administrator asked for, and the row that has its name or URL already.
+  private struct WantedElement {
+    let name: String
+    let address: ApplianceURL
+    let priority: Int
+    let taken: StorageElement?
+  }
+
+  // Swift 6.3.1 crashes while it splits this coroutine under optimisation; a claim is rare and waits for a network.
+  @_optimize(none)
+  private func claim(
+    _ wanted: WantedElement, code: ClaimCode, over connection: ClientConnection
+  ) async throws -> StorageElement {
+    let dialogue = ClaimDialogue(connection: connection, url: wanted.address.text, random: access.random)
+    let seen = try await dialogue.hello()
+    try Self.check(seen, against: code, wanted)
+    let request = try await dialogue.prove(code, seen)
+    let certificate = try authority.issue(
+      appliance: seen.answer.storageID, key: request.publicKey, host: wanted.address.host,
+      life: configuration.applianceCertificateLife)
+    let bundle = try await access.bundles.current().message
+    try await dialogue.install(
+      ClaimInstallation(
+        certificate: certificate.pem + authority.authority.certificate.pem,
+        clientCA: authority.authority.certificate.pem, keyBundle: bundle,
+        settings: ApplianceSettings(displayName: wanted.name), adminSPKI: access.spkiHash.description))
+    return try await elements.register(
+      StorageElementTable.Registration(
+        id: .random(random), name: wanted.name, url: wanted.address.text, storageID: seen.answer.storageID,
+        mode: seen.answer.mode, version: seen.answer.version, priority: wanted.priority, spki: seen.spkiHash,
+        certificateExpiresAt: certificate.notAfter))
+  }
+
+  private static func check(
+    _ seen: ClaimDialogue.Seen, against code: ClaimCode, _ wanted: WantedElement
+  ) throws(APIError) {
+    guard code.matches(spkiHash: seen.spkiHash) else {
+      throw APIError(
+        .conflict,
+        "the appliance at this address is not the one the claim code was printed for; "
+          + "check the address, or take the code from that appliance's host")
+    }
+    // Refused before anything is installed: a claimed appliance without a row would have to be claimed anew.
+    if let taken = wanted.taken, taken.storageID != seen.answer.storageID {
+      throw APIError(
+        .conflict,
+        "another storage element has this \(taken.name == wanted.name ? "name" : "url") already; choose another")
     }
   }
 }
