@@ -44,7 +44,9 @@ let package = Package(
       dependencies: ["Disk", "Journal", "Store", "Upkeep", "ApplianceServer", "CJemalloc"] + server,
       swiftSettings: strict),
     .testTarget(name: "DiskTests", dependencies: ["Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
-    .testTarget(name: "JournalTests", dependencies: ["Journal", "Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
+    .testTarget(
+      name: "JournalTests", dependencies: ["Journal", "Disk"] + kit("Core", "TestKit"), exclude: ["Fixtures"],
+      swiftSettings: strict),
     .testTarget(
       name: "StoreTests", dependencies: ["Store", "Journal", "Disk", "Upkeep"] + kit("Core", "Crypto", "StorageAPI", "TestKit"),
       swiftSettings: strict),

@@ -37,19 +37,20 @@ struct ActiveSegment: ~Copyable {
   ) throws(DiskError) -> ActiveSegment {
     let bytes = header.encoded()
     let file = try install(
-      bytes, at: configuration.segmentPath(header.number), reserving: configuration.segmentBytesMax, disk: disk)
+      bytes, at: configuration.segmentPath(header.number), reserving: configuration.segmentBytesMax,
+      isRoomNeeded: true, disk: disk)
     try disk.reached(.segmentDirectorySynced)
     return ActiveSegment(header, file: file, bytes: bytes)
   }
 
   /// Puts `bytes` durably under `path`, replacing what is there.
   static func install(
-    _ bytes: [UInt8], at path: String, reserving room: Int, disk: any Disk
+    _ bytes: [UInt8], at path: String, reserving room: Int, isRoomNeeded: Bool, disk: any Disk
   ) throws(DiskError) -> any DiskFile {
     let temporary = path + ".new"
     let file = try disk.open(temporary, .replace)
     do throws(DiskError) {
-      try file.allocate(room)
+      try reserve(room, in: file, isNeeded: isRoomNeeded)
       try file.write(bytes, at: 0)
       try file.sync()
       try disk.reached(.segmentCreated)
@@ -61,5 +62,11 @@ struct ActiveSegment: ~Copyable {
       throw error
     }
     return file
+  }
+
+  /// Recovery on a full disk goes on without the promise; a batch may then meet the full disk itself.
+  private static func reserve(_ room: Int, in file: any DiskFile, isNeeded: Bool) throws(DiskError) {
+    guard room > 0 else { return }
+    do throws(DiskError) { try file.allocate(room) } catch { if isNeeded || !error.isFull { throw error } }
   }
 }

@@ -146,7 +146,12 @@ public final class Journal {
       throw error
     }
     builder.seal(durable: durableLSN, time: time.now(), salt: segment.salt)
-    try write(builder.bytes, records: builder.count)
+    do throws(JournalError) {
+      try write(builder.bytes, records: builder.count)
+    } catch {
+      builder.removeAll()
+      throw error
+    }
     builder.removeAll()
     durableLSN = last
     isAttested = false
@@ -181,8 +186,8 @@ public final class Journal {
   var segmentEpoch: UInt64 { segment.header.epoch }
 
   private func write(_ bytes: [UInt8], records: Int) throws(JournalError) {
+    try append(bytes)
     do throws(DiskError) {
-      try segment.append(bytes)
       try disk.reached(.batchWritten)
       try segment.file.sync()
     } catch {
@@ -192,6 +197,18 @@ public final class Journal {
     statistics.records += UInt64(records)
     statistics.bytes += UInt64(bytes.count)
     do throws(DiskError) { try disk.reached(.batchSynced) } catch { throw fail(error) }
+  }
+
+  /// A full disk in the middle of a batch (the blocks could not be reserved) is undone; nothing of it was promised.
+  private func append(_ bytes: [UInt8]) throws(JournalError) {
+    let before = segment.count
+    do throws(DiskError) {
+      try segment.append(bytes)
+    } catch {
+      guard error.isFull else { throw fail(error) }
+      do throws(DiskError) { try segment.file.truncate(to: before) } catch { throw fail(error) }
+      throw .full(error)
+    }
   }
 
   private func fail(_ error: DiskError) -> JournalError {

@@ -189,7 +189,8 @@ extension JournalRecovery {
       bytes: reader.bytes.count - reader.offset, reason: reason)
     do throws(DiskError) {
       let aside = try ActiveSegment.install(
-        Array(reader.bytes[reader.offset...]), at: tail.file, reserving: 0, disk: disk)
+        Array(reader.bytes[reader.offset...]), at: tail.file, reserving: 0,
+        isRoomNeeded: false, disk: disk)
       aside.close()
     } catch {
       throw .disk(error)
@@ -204,7 +205,8 @@ extension JournalRecovery {
     do throws(DiskError) {
       try disk.reached(.recoveryCopied)
       let file = try ActiveSegment.install(
-        valid, at: reader.file, reserving: configuration.segmentBytesMax, disk: disk)
+        valid, at: reader.file, reserving: configuration.segmentBytesMax,
+        isRoomNeeded: false, disk: disk)
       try disk.reached(.recoveryRenamed)
       active = (reader.header, valid, file)
     } catch {

@@ -16,6 +16,8 @@ struct Batch {
   var moves: [Move] = []
 
   struct Move {
+    let lsn: UInt64
+    let id: FileID
     let name: String
     let path: String
     let attributes: [UInt8]
@@ -95,7 +97,9 @@ extension Batch {
     case .inline(let bytes):
       works.append(
         .init(lsn: lsn, id: record.fileID, path: document.path, kind: .document(bytes, attributes: attributes)))
-    case .staged(let name): moves.append(Move(name: name, path: document.path, attributes: attributes))
+    case .staged(let name):
+      moves.append(
+        Move(lsn: lsn, id: record.fileID, name: name, path: document.path, attributes: attributes))
     }
     let row = IndexRow(record, json: document.json, path: document.path, lsn: lsn, changedAt: context.now)
     rows[record.fileID] = .some(row)

@@ -10,6 +10,9 @@ final class Capacity: Sendable {
   private let directory: String
   private let limit: Int?
   private let headroomConfigured: Int?
+  /// Where else the store writes (journal, index), and the bytes that must stay free there.
+  private let others: [String]
+  private let floor: Int
   private let time: any TimeSource
   private let state: Mutex<State>
   /// The free space may be this old: uploads are many, statvfs is a system call.
@@ -25,8 +28,11 @@ final class Capacity: Sendable {
   }
 
   init(
-    disk: any Disk, directory: String, limit: Int?, headroom: Int?, time: any TimeSource
+    disk: any Disk, directory: String, limit: Int?, headroom: Int?, others: [String], segmentBytes: Int,
+    time: any TimeSource
   ) throws(DiskError) {
+    self.others = others
+    floor = segmentBytes
     self.disk = disk
     self.directory = directory
     self.limit = limit
@@ -58,7 +64,13 @@ final class Capacity: Sendable {
     }
   }
 
-  func release(_ count: Int) { state.withLock { $0.reserved -= count } }
+  /// Gives a promise back, `used` bytes of it having become a document: the free space last read does not know of them.
+  func release(_ count: Int, used: Int) {
+    state.withLock { state in
+      state.reserved -= count
+      state.space = DiskSpace(total: state.space.total, available: state.space.available - used)
+    }
+  }
 
   /// Counts an open upload; false when there are `limit` already.
   func enter(limit: Int) -> Bool {
@@ -76,11 +88,17 @@ final class Capacity: Sendable {
     guard now - state.readAt >= Self.freshness else { return }
     // A failing statvfs keeps the last figure; the writes themselves will meet the disk's state.
     if let space = try? disk.space(directory) { state.space = space }  // see the line above
+    for other in others {
+      if let space = try? disk.space(other), space.available < floor {  // the same
+        state.space = DiskSpace(total: state.space.total, available: 0)
+      }
+    }
     state.readAt = now
   }
 
   private func figures(_ state: State, used: Int, pending: Int) -> Figures {
-    let headroom = headroomConfigured ?? min(256 << 20, state.space.total / 20)
+    // Room for the journal's next segment, so that deletes can always be written.
+    let headroom = headroomConfigured ?? min(256 << 20, state.space.total / 20) + floor
     let free = state.space.available - headroom - pending - state.reserved
     let total = min(limit ?? .max, state.space.total)
     let allowed = limit.map { $0 - used - state.reserved } ?? .max

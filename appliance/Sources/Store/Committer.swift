@@ -175,14 +175,19 @@ final class Committer: Sendable {
 
   /// The journal is durable: documents, index, answers.
   private func install(_ batch: Batch, through last: UInt64) throws(JournalError) {
-    do throws(DiskError) {
-      for move in batch.moves {
+    var works = batch.works
+    for move in batch.moves {
+      do throws(DiskError) {
         try shared.tree.place(staged: move.name, attributes: move.attributes, at: move.path)
+      } catch {
+        guard error.isFull else { throw .failed(error) }
+        works.append(
+          .init(
+            lsn: move.lsn, id: move.id, path: move.path, kind: .staged(move.name, attributes: move.attributes)))
       }
-    } catch {
-      throw .failed(error)
     }
-    shared.placements.add(batch.works, through: last)
+    if works.count > batch.works.count { works.sort { $0.lsn < $1.lsn } }
+    shared.placements.add(works, through: last)
     do throws(SQLiteError) {
       try shared.index.apply(batch.changes, through: last)
     } catch {

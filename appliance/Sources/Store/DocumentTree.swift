@@ -46,6 +46,16 @@ final class DocumentTree: Sendable {
     try disk.reached(.attributesPlaced)
   }
 
+  /// The rest of a move that met a full disk, wherever it stopped.
+  func finishMove(staged name: String, attributes: [UInt8], at path: String) throws(DiskError) {
+    if try disk.stat("\(staging)/\(name)") != nil {
+      try place(staged: name, attributes: attributes, at: path)
+    } else {
+      try write(attributes, at: StoredName.attributes(of: path))
+      try disk.reached(.attributesPlaced)
+    }
+  }
+
   /// Replaces a document's attributes: a reader finds the old or the new file.
   func replaceAttributes(_ attributes: [UInt8], at path: String) throws(DiskError) {
     let target = StoredName.attributes(of: path)

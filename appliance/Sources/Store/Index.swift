@@ -130,7 +130,7 @@ final class Index: Sendable {
     try connection.execute(
       """
       PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384;
-      PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;
+      PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 8388608; PRAGMA temp_store = MEMORY;
       """)
   }
 
@@ -143,13 +143,27 @@ final class Index: Sendable {
   /// Applies changes in LSN order, all or none, and notes that everything up to `lsn` is in.
   func apply(_ changes: [IndexChange], through lsn: UInt64) throws(SQLiteError) {
     let totals = try writer.withLock { (writer) throws(SQLiteError) in
-      try writer.apply(changes, through: lsn)
+      do throws(SQLiteError) {
+        try writer.apply(changes, through: lsn)
+      } catch {
+        // Moving SQLite's log into its file may free what the log took; then once more.
+        guard error.isFull else { throw error }
+        try writer.shrink()
+        try writer.apply(changes, through: lsn)
+      }
       return writer.totals
     }
     published.withLock {
       $0.appliedLSN = max($0.appliedLSN, lsn)
       $0.totals = totals
     }
+  }
+
+  /// Leaves one whole database file behind; for the store's close.
+  func close() {
+    readers.withLock { $0 = [] }
+    // What cannot be moved now SQLite takes from its log at the next start.
+    try? writer.withLock { (writer) throws(SQLiteError) in try writer.shrink() }  // see the line above
   }
 
   /// Runs a transaction of the writer's that is not a change of history (scrub marks, rebuild).

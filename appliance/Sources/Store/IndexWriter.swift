@@ -139,6 +139,9 @@ final class IndexWriter {
   /// Moves everything from SQLite's own log into the database file and syncs both.
   func makeDurable() throws(SQLiteError) { try connection.execute("PRAGMA wal_checkpoint(FULL)") }
 
+  /// Moves SQLite's own log into the database file and gives its room back.
+  func shrink() throws(SQLiteError) { try connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+
   private func set(_ key: String, _ value: UInt64) throws(SQLiteError) {
     try connection.statement("UPDATE meta SET value = ? WHERE key = ?").bind(value).bind(key).run()
   }

@@ -15,6 +15,8 @@ final class Placements: Sendable {
 
     enum Kind: Sendable {
       case document([UInt8], attributes: [UInt8])
+      /// A large document that could not be moved at once, the disk being full.
+      case staged(String, attributes: [UInt8])
       case attributes([UInt8])
       case removal
     }
@@ -22,7 +24,7 @@ final class Placements: Sendable {
     var bytes: Int {
       switch kind {
       case .document(let body, let attributes): body.count + attributes.count + 512
-      case .attributes(let attributes): attributes.count + 512
+      case .attributes(let attributes), .staged(_, let attributes): attributes.count + 512
       case .removal: 512
       }
     }
@@ -34,6 +36,8 @@ final class Placements: Sendable {
     var bytes = 0
     /// Bodies not yet in place.
     var bodies: [FileID: (lsn: UInt64, bytes: [UInt8])] = [:]
+    /// Large documents still in staging.
+    var staged: [FileID: String] = [:]
     /// Everything committed up to here has been queued, or had nothing to place.
     var queuedThrough: UInt64
     var failure: DiskError?
@@ -67,6 +71,7 @@ final class Placements: Sendable {
         switch work.kind {
         case .document(let body, _): state.bodies[work.id] = (work.lsn, body)
         case .removal: state.bodies[work.id] = nil
+        case .staged(let name, _): state.staged[work.id] = name
         case .attributes: break
         }
       }
@@ -85,6 +90,9 @@ final class Placements: Sendable {
 
   /// A document's bytes when they are not in place yet.
   func body(_ id: FileID) -> [UInt8]? { state.withLock { $0.bodies[id]?.bytes } }
+
+  /// The name in staging of a large document that is not in place yet.
+  func stagedName(_ id: FileID) -> String? { state.withLock { $0.staged[id] } }
 
   var bytes: Int { state.withLock { $0.bytes } }
 
@@ -123,6 +131,7 @@ final class Placements: Sendable {
           state.withLock { state in
             if error.isFull { state.stalled = error } else { state.failure = error }
           }
+          if error.isFull { makeRoom() }
           break
         }
       }
@@ -130,9 +139,28 @@ final class Placements: Sendable {
     return state.withLock { $0.queue.count - $0.head }
   }
 
+  /// The disk is full and the oldest piece waits for room: removals further back may give it. Those of documents that
+  /// nothing else is waiting for can go first.
+  private func makeRoom() {
+    let removals = state.withLock { state -> [Work] in
+      var waiting: Set<FileID> = []
+      var found: [Work] = []
+      for (work, _) in state.queue[state.head...] {
+        if case .removal = work.kind, !waiting.contains(work.id) { found.append(work) }
+        waiting.insert(work.id)
+      }
+      return found
+    }
+    for work in removals {
+      // It stays in the queue: removing what is gone is harmless.
+      do throws(DiskError) { try perform(work) } catch { return }
+    }
+  }
+
   private func perform(_ work: Work) throws(DiskError) {
     switch work.kind {
     case .document(let body, let attributes): try tree.place(body, attributes: attributes, at: work.path)
+    case .staged(let name, let attributes): try tree.finishMove(staged: name, attributes: attributes, at: work.path)
     case .attributes(let attributes): try tree.replaceAttributes(attributes, at: work.path)
     case .removal: try tree.remove(work.path)
     }
@@ -142,6 +170,7 @@ final class Placements: Sendable {
     state.stalled = nil
     state.bytes -= work.bytes
     if state.bodies[work.id]?.lsn == work.lsn { state.bodies[work.id] = nil }
+    if case .staged = work.kind { state.staged[work.id] = nil }
     state.head += 1
     if state.head == state.queue.count || state.head > 4096 {
       state.queue.removeFirst(state.head)

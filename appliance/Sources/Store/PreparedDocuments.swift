@@ -4,8 +4,8 @@ internal import StorageAPI
 internal import Synchronization
 
 /// What was made of the documents that are read most: opened files, headers. Reading a popular small document would
-/// otherwise cost an index look-up, a decoded record and an opened file each time. A change to a document takes its entry out
-/// before the change is acknowledged, so a reader never gets an older state than one that was answered.
+/// otherwise cost an index look-up, a decoded record and an opened file each time. A change to a document takes its
+/// entry out before the change is acknowledged, so a reader never gets an older state than one that was answered.
 final class PreparedDocuments: Sendable {
   /// Open files are held, so this bounds descriptors as well.
   static let countMax = 256
@@ -43,8 +43,8 @@ final class PreparedDocuments: Sendable {
 }
 
 extension Store {
-  /// What `prepare` made of an active document, kept while the document stays as it is. Errors as `open`; always the same
-  /// type of value.
+  /// What `prepare` made of an active document, kept while the document stays as it is. Errors as `open`; always the
+  /// same type of value.
   public func prepared<Value: Sendable>(
     _ id: FileID, _ prepare: (StoredDocument) throws(APIError) -> Value
   ) throws(APIError) -> Value {

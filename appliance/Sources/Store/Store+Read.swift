@@ -29,7 +29,7 @@ extension Store {
     let record = try row.record()
     if let bytes = shared.placements.body(id) { return StoredDocument(record: record, body: .bytes(bytes)) }
     do throws(DiskError) {
-      let file = try shared.tree.disk.open(shared.tree.absolute(row.path), .read)
+      let file = try openInPlace(id, row.path)
       guard try file.size() == record.size else {
         throw DiskError("read (the size is not the recorded one)", row.path, code: 5)
       }
@@ -38,6 +38,18 @@ extension Store {
       throw APIError(
         .internalError, "the document \(id) cannot be read; the storage's operator has to look at it", cause: error)
     }
+  }
+
+  private func openInPlace(_ id: FileID, _ path: String) throws(DiskError) -> any DiskFile {
+    if let name = shared.placements.stagedName(id) {
+      do throws(DiskError) {
+        return try shared.tree.disk.open("\(shared.tree.staging)/\(name)", .read)
+      } catch {
+        // Moved a moment ago.
+        if !error.isMissing { throw error }
+      }
+    }
+    return try shared.tree.disk.open(shared.tree.absolute(path), .read)
   }
 
   /// A page of records. `VALIDATION_ERROR`, `CURSOR_EXPIRED`; `OVERLOADED` while the index is being rebuilt.

@@ -116,6 +116,7 @@ public final class Store: Sendable {
       flush()
       committer.attest()
     }
+    shared.index.close()
     lock.close()
   }
 

@@ -52,7 +52,7 @@ struct StoreOpening {
   mutating func run() throws(StoreError) -> Store {
     let began = time.uptime()
     let identity = try identity()
-    let (journalConfiguration, indexIdentity) = configure(identity)
+    let (journalConfiguration, indexIdentity) = try configure(identity)
     let opened = Index.open(configuration.indexDirectory, identity: indexIdentity)
     let recovery: JournalRecovery
     do throws(JournalError) {
@@ -128,7 +128,9 @@ struct StoreOpening {
     do throws(DiskError) {
       capacity = try Capacity(
         disk: disk, directory: configuration.dataDirectory, limit: configuration.capacityLimitBytes,
-        headroom: configuration.headroomBytes, time: time)
+        headroom: configuration.headroomBytes,
+        others: [configuration.journalDirectory, configuration.indexDirectory],
+        segmentBytes: found.journal.segmentBytesMax, time: time)
       archive = try JournalArchive(found.journal, disk: disk)
     } catch {
       throw .disk(error)
@@ -181,10 +183,15 @@ struct StoreOpening {
     return made
   }
 
-  private func configure(_ identity: StateFiles.Identity) -> (JournalConfiguration, IndexIdentity) {
+  private func configure(
+    _ identity: StateFiles.Identity
+  ) throws(StoreError) -> (JournalConfiguration, IndexIdentity) {
     var journal = JournalConfiguration(
       directory: configuration.journalDirectory, appliance: identity.storageID, epoch: identity.epoch)
-    journal.segmentBytesMax = configuration.segmentBytesMax
+    let space: DiskSpace
+    do throws(DiskError) { space = try disk.space(configuration.journalDirectory) } catch { throw .disk(error) }
+    // On a small disk three segments (active, next, archived copy) must not be most of it.
+    journal.segmentBytesMax = min(configuration.segmentBytesMax, max(1 << 20, space.total / 32))
     return (journal, IndexIdentity(appliance: identity.storageID, epoch: identity.epoch))
   }
 

@@ -100,7 +100,7 @@ public final class Upload: Sendable {
       abort()
       throw error
     }
-    end()
+    end(used: count + Capacity.overheadBytes)
     guard case .committed(let committed) = reply else { throw .unexpected }
     return committed
   }
@@ -164,7 +164,7 @@ public final class Upload: Sendable {
   /// The process is about to die with its disk: nothing is tidied up. For simulations.
   func forget() { state.withLock { $0.isOpen = false } }
 
-  private func end() {
+  private func end(used: Int = 0) {
     let (wasOpen, reserved, file) = state.withLock { state in
       defer {
         state.isOpen = false
@@ -176,7 +176,7 @@ public final class Upload: Sendable {
     }
     guard wasOpen else { return }
     file?.close()
-    store.capacity.release(reserved)
+    store.capacity.release(reserved, used: used)
     store.capacity.leave()
   }
 

@@ -1,1 +1,59 @@
+import Core
+import Disk
+import FoundationEssentials
 import Testing
+
+@Suite struct DiskTests {
+  private let disk = RealDisk()
+  private let root: String
+
+  init() throws {
+    root = FileManager.default.temporaryDirectory.path + "/artstore-disk-\(UInt64.random(in: 0...(.max)))"
+    try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+  }
+
+  @Test func checksumsAreTheStandardsAndBothWaysAgree() {
+    // RFC 3720 appendix B.4.
+    #expect(CRC32C.value([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
+    #expect(CRC32C.value([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
+    #expect(CRC32C.value(Array(0..<32)) == 0x46DD_794E)
+    let bytes = SeededRandom(seed: 3).bytes(1000)
+    for count in [0, 1, 7, 8, 9, 63, 1000] {
+      #expect(CRC32C.value(Array(bytes.prefix(count))) == CRC32C.portableValue(Array(bytes.prefix(count))))
+    }
+  }
+
+  @Test func filesAreWrittenReadCutAndListed() throws {
+    let file = try disk.open("\(root)/a", .create)
+    try file.write([1, 2, 3, 4], at: 2)
+    try file.sync()
+    #expect(try file.contents(limit: 100) == [0, 0, 1, 2, 3, 4])
+    try file.truncate(to: 3)
+    #expect(try file.size() == 3)
+    try file.allocate(1 << 16)
+    #expect(try file.size() == 3)
+    #expect(throws: DiskError.self) { try file.contents(limit: 2) }
+    #expect(throws: DiskError.taken("open", "\(root)/a")) { try disk.open("\(root)/a", .create) }
+    #expect(throws: DiskError.missing("open", "\(root)/b")) { try disk.open("\(root)/b", .read) }
+    try disk.makeDirectories("\(root)/x/y")
+    try disk.rename("\(root)/a", to: "\(root)/x/y/a")
+    #expect(try disk.list("\(root)/x") == [DirectoryEntry(name: "y", kind: .directory)])
+    #expect(try disk.stat("\(root)/x/y/a")?.size == 3)
+    #expect(try disk.stat("\(root)/a") == nil)
+    try disk.unlink("\(root)/x/y/a")
+    #expect(try disk.contents("\(root)/x/y/a", limit: 10) == nil)
+    #expect(try disk.space(root).total > 0)
+  }
+
+  @Test func aLockNamesItsHolder() throws {
+    let first = try disk.lock("\(root)/lock", holder: "pid 42")
+    do {
+      _ = try disk.lock("\(root)/lock", holder: "pid 43")
+      Issue.record("a second lock was given")
+    } catch {
+      #expect(error.isLocked && error.holder == "pid 42")
+    }
+    first.close()
+    _ = try disk.lock("\(root)/lock", holder: "pid 43")
+  }
+}

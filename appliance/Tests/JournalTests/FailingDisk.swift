@@ -1,0 +1,57 @@
+import Disk
+import Synchronization
+
+/// The real disk, whose syncs can be made to fail.
+final class FailingDisk: Disk {
+  private let real = RealDisk()
+  private let fails = Atomic(false)
+
+  var failsSync: Bool {
+    get { fails.load(ordering: .relaxed) }
+    set { fails.store(newValue, ordering: .relaxed) }
+  }
+
+  func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
+    FailingFile(try real.open(path, mode), disk: self)
+  }
+  func rename(_ path: String, to target: String) throws(DiskError) { try real.rename(path, to: target) }
+  func unlink(_ path: String) throws(DiskError) { try real.unlink(path) }
+  func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
+  func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
+  func syncDirectory(_ path: String) throws(DiskError) { try real.syncDirectory(path) }
+  func list(_ path: String) throws(DiskError) -> [DirectoryEntry] { try real.list(path) }
+  func stat(_ path: String) throws(DiskError) -> PathStatus? { try real.stat(path) }
+  func space(_ path: String) throws(DiskError) -> DiskSpace { try real.space(path) }
+  func lock(_ path: String, holder: String) throws(DiskError) -> any DiskFile {
+    try real.lock(path, holder: holder)
+  }
+  func reached(_ point: CrashPoint) throws(DiskError) {}
+}
+
+private final class FailingFile: DiskFile {
+  private let real: any DiskFile
+  private let disk: FailingDisk
+
+  init(_ real: any DiskFile, disk: FailingDisk) {
+    self.real = real
+    self.disk = disk
+  }
+
+  var path: String { real.path }
+  var descriptor: CInt? { real.descriptor }
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(DiskError) -> Int {
+    try real.read(into: buffer, at: offset)
+  }
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) { try real.write(bytes, at: offset) }
+  func sync() throws(DiskError) {
+    if disk.failsSync { throw .failed("fdatasync", path) }
+    try real.sync()
+  }
+  func syncFileSystem() throws(DiskError) { try real.syncFileSystem() }
+  func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
+  func allocate(_ count: Int) throws(DiskError) { try real.allocate(count) }
+  func startWriteback(at offset: Int, count: Int) { real.startWriteback(at: offset, count: count) }
+  func dropCache() { real.dropCache() }
+  func size() throws(DiskError) -> Int { try real.size() }
+  func close() { real.close() }
+}
