@@ -6,6 +6,8 @@ final class Family: Sendable {
   enum Kind: Sendable {
     case counter
     case gauge
+    /// For a name that the contract ends in `_total` although the figure goes down as well.
+    case untyped
     case histogram([Double])
   }
 
@@ -21,7 +23,7 @@ final class Family: Sendable {
   let help: String
   let kind: Kind
   let labels: [String]
-  private let reading: (@Sendable () -> Double)?
+  private let reading: (@Sendable () -> [MetricSample])?
   private let series = Mutex<[[String]: Cell]>([:])
 
   /// One series: found once by whoever counts often, then counted without looking it up.
@@ -33,7 +35,7 @@ final class Family: Sendable {
     var current: Series { state.withLock { $0 } }
   }
 
-  init(name: String, help: String, kind: Kind, labels: [String], read: (@Sendable () -> Double)?) {
+  init(name: String, help: String, kind: Kind, labels: [String], read: (@Sendable () -> [MetricSample])?) {
     self.name = name
     self.help = help
     self.kind = kind
@@ -64,10 +66,11 @@ final class Family: Sendable {
     switch kind {
     case .counter: text += "# TYPE \(name) counter\n"
     case .gauge: text += "# TYPE \(name) gauge\n"
+    case .untyped: text += "# TYPE \(name) untyped\n"
     case .histogram: text += "# TYPE \(name) histogram\n"
     }
     if let reading {
-      text += "\(name) \(Self.number(reading()))\n"
+      for sample in reading() { text += "\(name)\(labelText(sample.labels)) \(Self.number(sample.value))\n" }
       return
     }
     for (values, cell) in series.withLock({ $0.sorted { $0.key.lexicographicallyPrecedes($1.key) } }) {

@@ -20,7 +20,21 @@ public final class MetricsRegistry: Sendable {
 
   /// A figure that is read when somebody asks.
   public func gauge(_ name: String, help: String, read: @escaping @Sendable () -> Double) {
-    _ = register(name, help: help, kind: .gauge, labels: [], read: read)
+    _ = register(name, help: help, kind: .gauge, labels: []) { [MetricSample(read())] }
+  }
+
+  /// Figures that are read when somebody asks, one for each set of label values.
+  public func reading(
+    _ name: String, help: String, as type: MetricType = .gauge, labels: [String] = [],
+    read: @escaping @Sendable () -> [MetricSample]
+  ) {
+    let kind: Family.Kind =
+      switch type {
+      case .counter: .counter
+      case .gauge: .gauge
+      case .untyped: .untyped
+      }
+    _ = register(name, help: help, kind: kind, labels: labels, read: read)
   }
 
   /// Observations in buckets with upper bounds `buckets`, ascending.
@@ -40,7 +54,8 @@ public final class MetricsRegistry: Sendable {
   }
 
   private func register(
-    _ name: String, help: String, kind: Family.Kind, labels: [String], read: (@Sendable () -> Double)? = nil
+    _ name: String, help: String, kind: Family.Kind, labels: [String],
+    read: (@Sendable () -> [MetricSample])? = nil
   ) -> Family {
     precondition(Self.isName(name) && labels.allSatisfy(Self.isName), "\(name) \(labels): not names of Prometheus")
     return families.withLock { families in
@@ -129,5 +144,19 @@ public struct HistogramSeries: Sendable {
       if series.buckets.isEmpty { series.buckets = Array(repeating: 0, count: bounds.count + 1) }
       series.buckets[bucket] += 1
     }
+  }
+}
+
+/// How Prometheus is told to take a figure that is read.
+public enum MetricType: Sendable { case counter, gauge, untyped }
+
+/// One value of a figure, with its label values in the order in which the labels were declared.
+public struct MetricSample: Sendable {
+  public let labels: [String]
+  public let value: Double
+
+  public init(_ value: Double, labels: [String] = []) {
+    self.labels = labels
+    self.value = value
   }
 }

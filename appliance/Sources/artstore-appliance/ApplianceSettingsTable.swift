@@ -4,6 +4,10 @@ internal import Telemetry
 
 /// The appliance's configuration table: every key, its type, default and meaning.
 enum Settings {
+  private static let second = Duration.seconds(1)
+  private static let day = Duration.seconds(86_400)
+  private static let year = Duration.seconds(31_536_000)
+
   static let dataDirectory = Setting(
     "SE_DATA_DIR", .path, default: "/var/lib/artstore",
     doc: "Documents, attributes, staging and state: one file system. Back up this directory.")
@@ -29,9 +33,18 @@ enum Settings {
     "SE_MAX_CONNECTIONS", .integer(16...100_000), default: 4096, doc: "Connections of the API listener at once.")
   static let loops = Setting<Int?>.optional(
     "SE_EVENT_LOOPS", .integer(1...256), doc: "Threads that serve connections. Without it: one for each processor.")
-  static let gracePeriod = Setting(
-    "SE_DRAIN_TIMEOUT", .duration(.seconds(1)...(.seconds(600))), default: .seconds(30),
+  static let gracePeriod = Setting<Duration>(
+    "SE_DRAIN_TIMEOUT", .duration(second...day), default: .seconds(30),
     doc: "How long running transfers may go on after SIGTERM.")
+  static let removalGrace = Setting<Duration>(
+    "SE_REMOVAL_GRACE", .duration(Duration.zero...year), default: .seconds(86_400),
+    doc: "How long an expired or deleted document can still be rescued on the host.")
+  static let collectInterval = Setting<Duration>(
+    "SE_GC_INTERVAL", .duration(second...day), default: .seconds(300),
+    doc: "How often expired and deleted documents are looked for.")
+  static let scrubRate = Setting(
+    "SE_SCRUB_BYTES_PER_SECOND", .bytes(1 << 16...1 << 34), default: 20 << 20, unit: "bytes each second",
+    doc: "How fast documents are re-read to check them.")
   static let logLevel = Setting("SE_LOG_LEVEL", .level, default: LogLevel.info, doc: "Least severe entries logged.")
   static let logFormat = Setting(
     "SE_LOG_FORMAT", .choice, default: LogFormat.json, doc: "json for machines, text for people.")
@@ -52,6 +65,7 @@ enum Settings {
     prefix: "SE_",
     [
       dataDirectory, journalDirectory, indexDirectory, mode, apiAddress, probeAddress, capacity, fileBytesMax,
-      connectionsMax, loops, gracePeriod, logLevel, logFormat, certificate, privateKey, clientCA, keysFile, storageID,
+      connectionsMax, loops, gracePeriod, removalGrace, collectInterval, scrubRate, logLevel, logFormat, certificate,
+      privateKey, clientCA, keysFile, storageID,
     ])
 }

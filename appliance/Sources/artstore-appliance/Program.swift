@@ -52,17 +52,18 @@ enum Program {
       return Terminal.print(Settings.table.describe(context.values))
     }
     guard let command = arguments.words.first else { throw CommandFailure.usage("say what to do\n\n\(usage)") }
-    let commands: [String: (CommandContext) async throws -> Void] = [
-      "serve": { try await Serve($0, signals: signals ?? ProcessSignals()).run() },
-      "init": { try InitCommand($0).run() },
-      "claim-code": { try ClaimCodeCommand($0).run() },
-      "status": { try StatusCommand($0).run() },
-    ]
-    guard let run = commands[command] else {
-      throw CommandFailure.usage("there is no command '\(command.prefix(40))'; --help lists them")
-    }
     if command != "journal" { try arguments.allow(words: 1) }
-    try await run(try CommandContext(arguments, environment: environment))
+    let context = try CommandContext(arguments, environment: environment)
+    switch command {
+    case "serve": try await Serve(context, signals: signals ?? ProcessSignals()).run()
+    case "init": try InitCommand(context).run()
+    case "claim-code": try ClaimCodeCommand(context).run()
+    case "status": try StatusCommand(context).run()
+    case "mode": try await ModeCommand(context).run()
+    case "rebuild-index": try RebuildIndexCommand(context).run()
+    case "export": try ExportCommand(context).run()
+    default: throw CommandFailure.usage("there is no command '\(command.prefix(40))'; --help lists them")
+    }
   }
 
   private static func version(_ arguments: Arguments) {

@@ -36,9 +36,9 @@ struct Serve {
     let state = try StateDirectory(dataDirectory: context.dataDirectory, disk: context.disk)
     let onboarding = try onboarding(store, state, own, logger)
     let metrics = MetricsRegistry()
-    let upkeep = Upkeep(store, time: context.time, random: context.random, logger: logger) {
-      onboarding.isClockTrusted
-    }
+    let upkeep = Upkeep(
+      store, configuration: upkeepConfiguration, time: context.time, random: context.random, logger: logger
+    ) { onboarding.isClockTrusted }
     defer { upkeep.shutdown() }
     let appliance = Appliance(
       store: store, maintenance: UpkeepMaintenance(upkeep), onboarding: onboarding,
@@ -87,6 +87,14 @@ struct Serve {
     return try Onboarding(
       state, identity: identity, trust: trust, storageID: store.storageID, time: context.time, random: context.random,
       logger: logger)
+  }
+
+  private var upkeepConfiguration: UpkeepConfiguration {
+    var configuration = UpkeepConfiguration()
+    configuration.removalGrace = context.values[Settings.removalGrace]
+    configuration.collectInterval = context.values[Settings.collectInterval]
+    configuration.scrubBytesPerSecond = context.values[Settings.scrubRate]
+    return configuration
   }
 
   private func address(_ setting: Setting<NetworkAddress>) throws(CommandFailure) -> SocketAddress {

@@ -62,7 +62,8 @@ struct ClaimMachine: Sendable {
   ) throws(APIError) -> ProofVerdict {
     let offer = try offer(now: now)
     guard var session = sessions[connection], uptime - session.began < Self.sessionLifetime, !session.isProven else {
-      throw APIError(.conflict, "this connection has not said hello, or too long ago; begin again with step hello")
+      throw APIError(
+        .validation, "step: this connection has not said hello, or too long ago; begin again with step hello")
     }
     func make(_ role: ClaimProof.Role) -> [UInt8] {
       ClaimProof.make(
