@@ -30,17 +30,20 @@ extension StorageElementTable {
     return samples
   }
 
-  /// Days until it is full at the rate of the last 30 days; nil while it does not grow or too little is known.
+  /// Days until it is full at the rate of the last 30 days; nil while it does not grow or less than a
+  /// day is known.
   public func daysToFull(_ id: FileID) async throws(PostgresError) -> Double? {
     let row = try await pool.query(
       """
       SELECT regr_slope(used_bytes::double precision, extract(epoch FROM checked_at)::double precision) * 86400 AS daily,
-        (array_agg(available_bytes ORDER BY checked_at DESC))[1] AS available
+        (array_agg(available_bytes ORDER BY checked_at DESC))[1] AS available,
+        max(checked_at) - min(checked_at) >= interval '1 day' AS is_enough
       FROM storage_element_health
       WHERE storage_element_id = \(id) AND error IS NULL AND checked_at > now() - interval '30 days'
       """
     ).first
-    guard let row, let daily: Double = try row.decode("daily"), daily > 1,
+    guard let row, try row.decode("is_enough", as: Bool?.self) == true,
+      let daily: Double = try row.decode("daily"), daily > 1,
       let available: Int = try row.decode("available")
     else { return nil }
     return Double(available) / daily

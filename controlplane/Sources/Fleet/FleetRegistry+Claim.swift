@@ -23,6 +23,13 @@ extension FleetRegistry {
   /// Looks at an appliance without claiming it: the first step of a claim tells who it is and needs no secret.
   public func discover(url: String) async throws -> DiscoveredAppliance {
     let address = try ApplianceURL(url)
+    if let known = try await elements.list().first(where: { $0.url == address.text }) {
+      // Once claimed it speaks only to its own fleet: ask it as one of us.
+      let info = try await access.client(for: known).info()
+      return DiscoveredAppliance(
+        url: address.text, storageID: info.storageID, version: info.version, mode: info.mode, spki: known.spki,
+        known: known)
+    }
     let seen = try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
       connection in
       try await ClaimDialogue(connection: connection, url: address.text, random: access.random).hello()
@@ -193,7 +200,9 @@ private struct ClaimDialogue {
       return try JSON.decode(type, from: body)
     } catch let error as HTTPClientError {
       throw APIError(
-        .storageElementUnavailable, "no appliance answers at this address; check it, and that it runs", cause: error)
+        .storageElementUnavailable,
+        "no appliance to be claimed answers here; check the address, that it runs, and that no fleet has it",
+        cause: error)
     } catch let error as DecodingError {
       throw ApplianceClient.strange(JSON.explain(error))
     }

@@ -1,0 +1,165 @@
+import Synchronization
+import Core
+import Crypto
+import HTTP
+import HTTPServer
+import JWT
+import StorageAPI
+import TLS
+
+extension FakeAppliance {
+  var routes: [Route] {
+    [
+      Route(.post, AppliancePaths.claim, .proof(reason: "test"), bodyLimit: 1 << 20) { try await self.claim($0) },
+      Route(.get, AppliancePaths.info, .certificate([.admin])) { _ in try .json(.ok, self.info()) },
+      Route(.put, AppliancePaths.trust, .certificate([.admin]), bodyLimit: 1 << 20) { request in
+        let message = try await request.json(SignedMessage.self, limit: 1 << 20)
+        let version = self.state.withLock { state in
+          state.bundles.append(message)
+          return state.bundles.count + 1
+        }
+        return try .json(.ok, TrustAnswer(version: version))
+      },
+      Route(.put, AppliancePaths.time, .certificate([.admin])) { _ in try .json(.ok, self.info().clock) },
+      Route(.get, AppliancePaths.changes, .scope(.filesRead)) { self.changes($0) },
+      Route(.get, AppliancePaths.files, .scope(.filesRead)) { self.list($0) },
+      Route(.get, AppliancePaths.file, .scope(.filesRead)) { request in
+        guard let found = self.state.withLock({ $0.documents[FileID(request.parameter("file_id"))!] }) else {
+          throw APIError(.notFound, "no such file")
+        }
+        return .json(bytes: found.record.json)
+      },
+      Route(.delete, AppliancePaths.file, .scope(.filesWrite)) { request in
+        let id = FileID(request.parameter("file_id"))!
+        let cursor = self.state.withLock { state in
+          state.lsn += 1
+          state.documents[id]?.record.status = .deleted
+          state.documents[id]?.lsn = state.lsn
+          return self.position(state).cursor
+        }
+        return .empty(.noContent, headers: [Position.headerName: cursor])
+      },
+      Route(.post, AppliancePaths.upload, .scope(.filesWrite), bodyLimit: .max) { try await self.upload($0) },
+    ]
+  }
+
+  private func claim(_ request: Request) async throws -> Response {
+    let exporter = request.exportKeyingMaterial(label: ClaimProof.exporterLabel, count: 32) ?? []
+    func proof(_ role: ClaimProof.Role) throws -> [UInt8] {
+      guard let nonces = state.withLock({ $0.nonces }) else { throw APIError(.conflict, "no hello") }
+      return ClaimProof.make(
+        secret: code.secret, role: role, exporter: exporter, spkiHash: key.publicKey.spkiHash,
+        controlPlaneNonce: nonces.theirs, applianceNonce: nonces.ours)
+    }
+    switch try await request.json(ClaimRequest.self, limit: 1 << 20) {
+    case .hello(let nonce):
+      let ours = SystemRandom().bytes(16)
+      state.withLock { $0.nonces = (Hex.decode(nonce) ?? [], ours) }
+      return try .json(
+        .ok, ClaimHelloAnswer(storageID: storageID, version: "9", mode: .rw, nonce: Hex.encode(ours)))
+    case .prove(let given):
+      guard ClaimProof.verify(given, equals: try proof(.controlplane)) else {
+        throw APIError(.forbidden, "the proof is wrong")
+      }
+      let csr = try CertificateRequest.make(key: key, commonName: storageID).pem
+      return try .json(.ok, ClaimProveAnswer(proof: Hex.encode(try proof(.appliance)), csr: csr))
+    case .install(let installation):
+      state.withLock { $0.installation = installation }
+      try tls.reload(
+        TLSServerConfiguration(
+          certificateChain: installation.certificate, privateKey: try key.pem,
+          clientAuthorities: installation.clientCA, clientCertificate: .required))
+      return try .json(.ok, ClaimInstallAnswer(storageID: storageID, trustVersion: 1))
+    }
+  }
+
+  private func info() -> ApplianceInfo {
+    state.withLock { state in
+      ApplianceInfo(
+        storageID: storageID, mode: state.mode, status: .online,
+        capacity: .init(totalBytes: 1000, usedBytes: 10, availableBytes: 990), epoch: state.epoch, lastLSN: state.lsn,
+        chainHead: Checksum(bytes: Array(repeating: 3, count: 32)),
+        clock: ClockState(time: SystemTime().now(), offsetMilliseconds: 0, trusted: true), tasks: [],
+        trustVersion: state.bundles.count + 1, certificateExpiresAt: SystemTime().now() + .seconds(80 * 86_400),
+        readOnlyReason: nil)
+    }
+  }
+
+  private func put(_ document: Document) -> String {
+    #"{"op":"put","lsn":\#(document.lsn),"record":\#(String(decoding: document.record.json, as: UTF8.self))}"#
+  }
+
+  private func page(_ state: inout State, _ lines: [String], at position: Position, more: Bool) -> Response {
+    var all = lines + state.extraLines
+    if state.cutPages > 0 {
+      state.cutPages -= 1
+    } else {
+      all.append(#"{"cursor":"\#(position.cursor)","more":\#(more)}"#)
+    }
+    return .text(.ok, all.joined(separator: "\n") + "\n", type: "application/x-ndjson")
+  }
+
+  private func changes(_ request: Request) -> Response {
+    state.withLock { state in
+      var after: UInt64 = 0
+      if let text = request.query["after"] {
+        guard let position = Position(cursor: text), position.epoch == state.epoch,
+          position.generation == state.generation, position.lsn <= state.lsn
+        else { return .failure(APIError(.cursorExpired, "take a full sync"), requestID: nil) }
+        after = position.lsn
+      }
+      var lines: [(UInt64, String)] = []
+      for (id, document) in state.documents where document.lsn > after && !state.hidden.contains(id) {
+        lines.append((document.lsn, put(document)))
+      }
+      for (id, lsn) in state.gone where lsn > after {
+        lines.append((lsn, #"{"op":"delete","lsn":\#(lsn),"file_id":"\#(id)"}"#))
+      }
+      lines.sort { $0.0 < $1.0 }
+      let limit = Int(request.query["limit"] ?? "") ?? 100
+      let more = lines.count > limit
+      let end = more ? lines[limit - 1].0 : state.lsn
+      return page(&state, lines.prefix(limit).map(\.1), at: position(state, end), more: more)
+    }
+  }
+
+  private func list(_ request: Request) -> Response {
+    state.withLock { state in
+      let after = FileID(request.query["after_id"] ?? "") ?? .lowest
+      let until = FileID(request.query["until_id"] ?? "") ?? .highest
+      let limit = Int(request.query["limit"] ?? "") ?? 100
+      let found = state.documents.values
+        .filter { $0.record.fileID > after && $0.record.fileID <= until && !state.hidden.contains($0.record.fileID) }
+        .sorted { $0.record.fileID < $1.record.fileID }
+      return page(&state, found.prefix(limit).map(put), at: position(state), more: found.count > limit)
+    }
+  }
+
+  private func upload(_ request: Request) async throws -> Response {
+    if state.withLock({ $0.refusesUploads }) { throw APIError(.storageFull, "no room is left") }
+    let boundary = try MultipartReader.boundary(contentType: request.head.header("content-type"))
+    let reader = try MultipartReader(boundary: boundary) { try await request.body.next() }
+    var fields: [String: String] = [:]
+    var record = Self.record(size: 0)
+    while let part = try await reader.nextPart() {
+      guard part.name == "file" else {
+        fields[part.name] = try await part.collectText(limit: 10_000)
+        continue
+      }
+      var digest = SHA256()
+      record.originalFilename = part.filename ?? ""
+      record.contentType = part.contentType ?? ""
+      while let chunk = try await part.nextChunk() {
+        digest.update(chunk)
+        record.size += chunk.count
+      }
+      record.checksum = digest.finish()
+    }
+    record.fileID = FileID(fields["file_id"] ?? "")!
+    record.uploadedBy = fields["uploaded_by"] ?? ""
+    record.description = fields["description"]
+    var response = Response.json(.created, bytes: record.json)
+    response.headers[Position.headerName] = store(record).cursor
+    return response
+  }
+}
