@@ -49,7 +49,8 @@ public struct SyncCounts: Sendable, Hashable {
 }
 
 extension FileCatalogue {
-  /// Applies one page inside the caller's transaction: COPY into a staging table, upsert of what differs, then the sweep.
+  /// Applies one page inside the caller's transaction: COPY into a staging table, upsert of what differs, then the
+  /// sweep.
   /// Lines PostgreSQL refuses are found by halving and counted as rejected; the rest of the page is applied.
   public func apply(
     _ rows: [SyncRow], owner: FileID, epoch: Int64, sweep: SyncSweep?, on connection: PostgresConnection

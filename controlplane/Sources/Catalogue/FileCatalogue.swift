@@ -4,7 +4,8 @@ public import StorageAPI
 
 /// The registry of files: a derived index of what the appliances hold. All of its SQL is in this file and its facets.
 ///
-/// The rule every write obeys: it applies only if the row is owned by the same appliance and the new position is higher.
+/// The rule every write obeys: it applies only if the row is owned by the same appliance and the new position is
+/// higher.
 /// A row of another appliance is never reassigned; tombstones stay.
 public struct FileCatalogue: Sendable {
   let pool: PostgresPool

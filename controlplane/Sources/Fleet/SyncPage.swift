@@ -3,7 +3,8 @@ internal import Core
 internal import HTTP
 internal import StorageAPI
 
-/// A page of an appliance's listing or feed, read line by line. Lines come from outside: each is checked by itself, a bad
+/// A page of an appliance's listing or feed, read line by line. Lines come from outside: each is checked by itself, a
+/// bad
 /// one is left out and reported; a page without its closing line is void.
 struct SyncPage: Sendable {
   private(set) var rows: [SyncRow] = []

@@ -62,7 +62,8 @@ public final class ClientTLS: Sendable {
     case system
     /// These authorities (PEM), and the URL's host name.
     case authorities(String)
-    /// These authorities (PEM), and this URI among the certificate's subject alternative names; the host is not looked at.
+    /// These authorities (PEM), and this URI among the certificate's subject alternative names; the host is not
+    /// looked at.
     case identity(authorities: String, uri: String)
     /// Nothing in the handshake: for the claim, where the code proves the key; see `ClientConnection.peer`.
     case provenByCaller

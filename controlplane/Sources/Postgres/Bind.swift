@@ -1,6 +1,7 @@
 public import Core
 
-/// One value on its way to PostgreSQL: its type (`oid` of `pg_type`), and its bytes in text or binary form; nil is NULL.
+/// One value on its way to PostgreSQL: its type (`oid` of `pg_type`), and its bytes in text or binary form; nil is
+/// NULL.
 public struct Bind: Sendable {
   public let type: PostgresType
   public let bytes: [UInt8]?

@@ -2,7 +2,8 @@ internal import Core
 public import Telemetry
 
 /// Applies migrations that are not applied yet, in the order of the list, each in its transaction, under an advisory
-/// lock, so that replicas that start together take turns. A migration whose text changed after it was applied is refused.
+/// lock, so that replicas that start together take turns. A migration whose text changed after it was applied is
+/// refused.
 public struct Migrator: Sendable {
   private let pool: PostgresPool
   private let migrations: [Migration]

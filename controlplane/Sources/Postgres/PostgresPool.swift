@@ -4,7 +4,8 @@ public import Service
 internal import Synchronization
 public import Telemetry
 
-/// A bounded set of connections to one PostgreSQL. Tasks borrow one, wait in a bounded queue when all are lent, and give
+/// A bounded set of connections to one PostgreSQL. Tasks borrow one, wait in a bounded queue when all are lent, and
+/// give
 /// it back. A connection that died while idle (a restarted server) is replaced when it is next wanted.
 public final class PostgresPool: Service {
   public let configuration: PostgresConfiguration

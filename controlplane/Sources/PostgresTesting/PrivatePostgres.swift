@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// A PostgreSQL 15 of the tests' own: in a temporary directory, reachable by a Unix socket only, without fsync, gone with
+/// A PostgreSQL 15 of the tests' own: in a temporary directory, reachable by a Unix socket only, without fsync, gone
+/// with
 /// the test process, even if that is killed (a guard shell sees its standard input end and cleans up).
 public final class PrivatePostgres: Sendable {
   /// The directory of its socket: the `host` of a connection string.
@@ -126,7 +127,8 @@ public final class PrivatePostgres: Sendable {
         -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB \\
         -c max_wal_size=256MB" start >/dev/null 2>&1
     }
-    if ! as "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 -N >"$dir/log" 2>&1 \\
+    if ! as "$bin/initdb" -D "$dir/data" -U postgres --auth=trust \\
+        --encoding=UTF8 --locale=C.UTF-8 -N >"$dir/log" 2>&1 \\
       || ! start; then
       echo "failed: $(tail -qn 3 "$dir/log" "$dir/server.log" 2>/dev/null | tr '\\n' ' ')"; stop; exit 1
     fi
@@ -136,7 +138,8 @@ public final class PrivatePostgres: Sendable {
       case $verb in
         create) n=$((n + 1)); as "$bin/createdb" -h "$dir" -U postgres "t$n" >"$dir/out" 2>&1 \\
           && echo "created t$n" || echo "failed: $(tail -n 1 "$dir/out")" ;;
-        restart) as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1; start && echo restarted || echo failed ;;
+        restart) as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
+          start && echo restarted || echo failed ;;
         schema) as "$bin/pg_dump" -h "$dir" -U postgres --schema-only --no-owner --no-privileges \\
           --exclude-table=schema_migrations "$argument" 2>&1 | grep -v -e '^--' -e '^SET ' -e '^SELECT pg_catalog' \\
           | cat -s; echo '-- end' ;;

@@ -106,7 +106,8 @@ import Testing
       #expect(entry?.record.status == model[id]?.status)
     }
     let counted = try await world.files.totals()
-    #expect(counted["active", default: FileTotals(files: 0, bytes: 0)].files == model.values.count { $0.status == .active })
+    #expect(
+      counted["active", default: FileTotals(files: 0, bytes: 0)].files == model.values.count { $0.status == .active })
     #expect(
       counted["deleted", default: FileTotals(files: 0, bytes: 0)].files == model.values.count { $0.status == .deleted })
   }

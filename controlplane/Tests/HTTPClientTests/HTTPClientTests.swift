@@ -29,9 +29,11 @@ import Testing
 
   /// 8 MiB in chunks.
   static let big = Route(.get, "/big", open) { _ in
-    Response(.ok, body: .stream(length: nil) { writer in
-      for index in 0..<128 { try await writer.write([UInt8](repeating: UInt8(index), count: 65_536)) }
-    })
+    Response(
+      .ok,
+      body: .stream(length: nil) { writer in
+        for index in 0..<128 { try await writer.write([UInt8](repeating: UInt8(index), count: 65_536)) }
+      })
   }
 
   static let refuse = Route(.put, "/refuse", open, bodyLimit: .max) { _ in
@@ -98,7 +100,8 @@ import Testing
       let request = ClientRequest(.put, server.url + "/refuse", body: body, expectsContinue: true)
       let response = try await client.send(request)
       #expect(response.status == .conflict)
-      #expect(String(decoding: try await response.body.collect(limit: 1000), as: UTF8.self).contains("MODE_NOT_ALLOWED"))
+      #expect(
+        String(decoding: try await response.body.collect(limit: 1000), as: UTF8.self).contains("MODE_NOT_ALLOWED"))
       #expect(pulls.load(ordering: .relaxed) == 0)
     }
   }
