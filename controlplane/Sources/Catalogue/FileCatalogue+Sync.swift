@@ -56,7 +56,10 @@ extension FileCatalogue {
     _ rows: [SyncRow], owner: FileID, epoch: Int64, sweep: SyncSweep?, on connection: PostgresConnection
   ) async throws -> SyncCounts {
     try await connection.script(
-      "CREATE TEMP TABLE IF NOT EXISTS sync_page (\(Self.pageColumns)); CREATE TEMP TABLE IF NOT EXISTS sync_ids (id uuid)"
+      """
+      CREATE TEMP TABLE IF NOT EXISTS sync_page (\(Self.pageColumns));
+      CREATE TEMP TABLE IF NOT EXISTS sync_ids (id uuid)
+      """
     )
     try await connection.script("TRUNCATE sync_page, sync_ids")
     var counts = try await applyHalving(rows[...], owner: owner, epoch: epoch, on: connection)

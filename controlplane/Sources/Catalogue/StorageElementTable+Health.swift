@@ -35,7 +35,8 @@ extension StorageElementTable {
   public func daysToFull(_ id: FileID) async throws(PostgresError) -> Double? {
     let row = try await pool.query(
       """
-      SELECT regr_slope(used_bytes::double precision, extract(epoch FROM checked_at)::double precision) * 86400 AS daily,
+      SELECT 86400 * regr_slope(
+          used_bytes::double precision, extract(epoch FROM checked_at)::double precision) AS daily,
         (array_agg(available_bytes ORDER BY checked_at DESC))[1] AS available,
         max(checked_at) - min(checked_at) >= interval '1 day' AS is_enough
       FROM storage_element_health

@@ -17,7 +17,8 @@ import Testing
   ) -> String {
     let line = """
       {"op":"put","lsn":\(lsn),"record":{"file_id":"\(id)","original_filename":"\(name)","content_type":"text/plain",\
-      "size":3,"checksum":"\(String(repeating: "ab", count: 32))","uploaded_by":"sa","uploaded_at":"2026-11-20T10:00:00Z",\
+      "size":3,"checksum":"\(String(repeating: "ab", count: 32))",\
+      "uploaded_by":"sa","uploaded_at":"2026-11-20T10:00:00Z",\
       "status":"active","retention_policy":"permanent","tags":[],"ttl_days":null,"expires_at":null,"metadata":{}}}
       """
     return replacing.0.isEmpty ? line : line.replacing(replacing.0, with: replacing.1)
