@@ -4,8 +4,8 @@ struct Arguments: Sendable {
   let options: [String: String]
   let flags: Set<String>
 
-  static let known: Set<String> = ["json", "help", "version", "print-config", "again", "confirm"]
-  static let valued: Set<String> = ["config", "set", "to", "segment", "from"]
+  static let known: Set<String> = ["json", "help", "version", "print-config", "again", "quick"]
+  static let valued: Set<String> = ["config", "set", "to"]
 
   /// Throws for an option nobody knows or one without its value.
   init(_ arguments: some Sequence<String>) throws(CommandFailure) {

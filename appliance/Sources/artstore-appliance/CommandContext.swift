@@ -75,4 +75,9 @@ struct CommandContext: Sendable {
     Terminal.print(
       arguments.isJSON ? String(decoding: JSONWriter.document { $0.object(build) }, as: UTF8.self) : plain)
   }
+
+  /// An answer that is JSON already, or its lines for a person.
+  func print(_ json: [UInt8], or lines: [String]) {
+    Terminal.print(arguments.isJSON ? String(decoding: json, as: UTF8.self) : lines.joined(separator: "\n"))
+  }
 }

@@ -14,9 +14,10 @@ enum Program {
                                fleet that has claimed it (daemon stopped)
       status                   who holds the data directory, mode, claim, certificate
       mode --set ro            leave the mode ar (daemon stopped)
-      fsck                     check documents, attributes, index and journal (daemon stopped)
+      fsck [--quick]           check documents, attributes, index and journal (daemon stopped)
       rebuild-index            make the index anew from the attributes (daemon stopped)
-      journal list|verify|show [--segment N]   look into the journal
+      journal list|verify      the journal's segments and their chain
+      journal show FILE_ID     everything that happened to a document
       export --to DIR          copy all active documents with their attributes
 
       --config FILE            KEY=value lines; the environment beats it
@@ -61,6 +62,8 @@ enum Program {
     case "status": try StatusCommand(context).run()
     case "mode": try await ModeCommand(context).run()
     case "rebuild-index": try RebuildIndexCommand(context).run()
+    case "fsck": try FsckCommand(context).run()
+    case "journal": try JournalCommand(context).run()
     case "export": try ExportCommand(context).run()
     default: throw CommandFailure.usage("there is no command '\(command.prefix(40))'; --help lists them")
     }

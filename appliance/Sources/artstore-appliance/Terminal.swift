@@ -8,6 +8,9 @@ enum Terminal {
 
   static func complain(_ text: String) { write(STDERR_FILENO, "artstore-appliance: \(text)\n") }
 
+  /// As it is, without a newline: progress.
+  static func note(_ text: String) { write(STDERR_FILENO, text) }
+
   private static func write(_ descriptor: CInt, _ text: String) {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
