@@ -1,7 +1,7 @@
 internal import StorageAPI
 internal import Store
 
-/// `mode --set`: the way out of `ar`, and only here: on the host, with the daemon stopped. Without `--set` it tells the mode.
+/// `mode --set`: the way out of `ar`, and only here: on the host, with the daemon stopped.
 struct ModeCommand {
   let context: CommandContext
 
