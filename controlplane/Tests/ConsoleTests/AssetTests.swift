@@ -27,11 +27,11 @@ internal import Testing
     #expect(try await browser.get(link).headers["Content-Encoding"] == nil)
   }
 
-  @Test func aMissingFileNamesTheSetting() {
+  @Test func aMissingFileIsNamedWithTheWayToGetIt() {
     #expect {
       try AssetStore(folder: "/nowhere") { _ in nil }
     } throws: { error in
-      String(describing: error).contains("CP_ASSETS_DIR") && String(describing: error).contains("/nowhere")
+      String(describing: error).contains("/nowhere") && String(describing: error).contains("tools/console-assets")
     }
   }
 }

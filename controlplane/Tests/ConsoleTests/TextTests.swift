@@ -72,6 +72,9 @@ internal import Testing
     #expect(format.percent(1, of: 1_000_000) == 1)
     #expect(format.percent(5, of: 0) == 0)
     #expect(format.percent(5, of: 5) == 100)
+    #expect(format.percentText(1, of: 1_000_000) == "<1%")
+    #expect(format.percentText(0, of: 10) == "0%")
+    #expect(format.percentText(5, of: 10) == "50%")
   }
 
   @Test func times() {

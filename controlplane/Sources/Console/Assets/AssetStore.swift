@@ -59,7 +59,7 @@ struct AssetStore: Sendable {
       let path = "\(folder)/\(asset.rawValue)"
       guard let bytes = read(path), !bytes.isEmpty else {
         throw AssetError(
-          description: "CP_ASSETS_DIR: there is no \(asset.rawValue) in \(folder); "
+          description: "there is no \(asset.rawValue) in \(folder); "
             + "tools/console-assets gathers the console's files there")
       }
       entries[asset] = Entry(plain: bytes, compressed: read(path + ".gz"))

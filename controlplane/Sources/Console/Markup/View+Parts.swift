@@ -80,7 +80,7 @@ extension View {
     let tone: Tone = percent >= 90 ? .bad : percent >= 75 ? .warning : .info
     return Tag.svg(
       .class("bar"), Attribute("viewBox", "0 0 100 6"), Attribute("preserveAspectRatio", "none"), .role("img"),
-      .label("\(label): \(percent)%")
+      .label("\(label): \(format.percentText(part, of: whole))")
     ) {
       Tag.rect(.class("bar-track"), Attribute("width", "100"), Attribute("height", "6"))
       Tag.rect(.class("bar-\(tone.rawValue)"), Attribute("width", String(percent)), Attribute("height", "6"))

@@ -97,7 +97,7 @@ extension View {
         bar(used, of: capacity, label: t(.usedOf, element.name))
         Tag.div(.class("bar-text")) {
           Tag.span(t(.usedOfTotal, format.size(used), format.size(capacity)))
-          Tag.span("\(format.percent(used, of: capacity))%")
+          Tag.span(format.percentText(used, of: capacity))
         }
       } else {
         Tag.div(t(.notYetContacted), .class("bar-text"))

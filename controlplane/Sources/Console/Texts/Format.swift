@@ -41,6 +41,11 @@ struct Format: Sendable {
     return part >= whole ? 100 : min(99, max(1, Int((Double(part) * 100 / Double(whole)).rounded())))
   }
 
+  /// `38%`; `<1%` for what is little but not nothing.
+  func percentText(_ part: Int, of whole: Int) -> String {
+    part > 0 && whole > 0 && Double(part) / Double(whole) < 0.01 ? "<1%" : "\(percent(part, of: whole))%"
+  }
+
   /// `20 Nov 2026, 14:30 UTC`.
   func time(_ time: Timestamp) -> String {
     let civil = CivilTime(time)
