@@ -10,11 +10,12 @@ struct Overview: Sendable {
 }
 
 extension View {
-  func dashboardPage(_ overview: Overview) -> HTML {
+  func dashboardPage(_ overview: Overview, notice: Notice? = nil) -> HTML {
     page(t(.navDashboard)) {
       header(t(.navDashboard), lead: t(.dashboardLead)) {
         if canWrite { linkButton(t(.uploadDocuments), "/files/upload", icon: .upload) }
       }
+      self.notice(notice)
       Tag.div(Attribute("hx-ext", "sse"), Attribute("sse-connect", "/events")) {
         Tag.div(.id("live-fleet"), Attribute("sse-swap", "fleet")) { fleetTiles(overview) }
         Tag.div(.class("columns")) {

@@ -8,7 +8,7 @@ internal import Telemetry
 extension Console {
   var dashboardRoutes: [Route] {
     [
-      page("/") { visit in visit.html(visit.view.dashboardPage(await overview())) },
+      page("/") { visit in visit.html(visit.view.dashboardPage(await overview(), notice: visit.notice)) },
       page("/events") { visit in events(visit) },
     ]
   }

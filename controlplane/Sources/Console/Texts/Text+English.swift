@@ -108,9 +108,9 @@ extension Text {
     .storageID: "Storage id",
     .notOnline: "This storage element is not online",
     .notOnlineText: """
-      It did not answer the last time it was asked. Check its power, network and service; documents on it \
-      cannot be downloaded until it is back.
-      """,
+    It did not answer the last time it was asked. Check its power, network and service; documents on it \
+    cannot be downloaded until it is back.
+    """,
     .statusOnline: "Online",
     .statusOffline: "Offline",
     .statusDegraded: "Degraded",
@@ -124,35 +124,35 @@ extension Text {
     .switchTo: "Switch to {0}",
     .modeStaysEdit: "An element in mode edit keeps it for good.",
     .modeStaysAR: """
-      Out of the archive mode it can only be brought on the host itself: stop the daemon, then run \
-      artstore-appliance mode --set ro.
-      """,
+    Out of the archive mode it can only be brought on the host itself: stop the daemon, then run \
+    artstore-appliance mode --set ro.
+    """,
     .modeARWarning: """
-      Documents on this element can no longer be downloaded, and the console cannot undo this: only someone \
-      on the host can.
-      """,
+    Documents on this element can no longer be downloaded, and the console cannot undo this: only someone \
+    on the host can.
+    """,
     .modeBackToRW: "New documents will be accepted here again.",
     .priorityHelp: "Elements with a lower number are filled first.",
     .daysToFull: "Full in about",
     .days: "{0} days",
     .lossHeld: "Documents seem to be missing",
     .lossHeldText: """
-      This element came back older than it was, or so much is missing that it may be a mistake. Nothing is \
-      marked as missing until an administrator accepts the loss.
-      """,
+    This element came back older than it was, or so much is missing that it may be a mistake. Nothing is \
+    marked as missing until an administrator accepts the loss.
+    """,
     .acceptLoss: "Accept the loss",
     .acceptLossTitle: "Accept the loss on {0}?",
     .acceptLossText: """
-      Documents that are no longer on this element will be marked as missing and disappear from search. If a \
-      backup can still be put back, cancel and do that first.
-      """,
+    Documents that are no longer on this element will be marked as missing and disappear from search. If a \
+    backup can still be put back, cancel and do that first.
+    """,
     .noticeLoss: "Accepted. The next synchronisation marks what is missing.",
     .removeStorage: "Remove",
     .removeStorageTitle: "Remove {0}?",
     .removeStorageText: """
-      The appliance is forgotten here; its documents stay on its disks but can no longer be found. It can be \
-      claimed again with a new claim code.
-      """,
+    The appliance is forgotten here; its documents stay on its disks but can no longer be found. It can be \
+    claimed again with a new claim code.
+    """,
     .removeStorageForce: "Remove it even though it holds active documents",
     .claimLead: "Address and claim code are shown on the appliance's terminal at its first start.",
     .address: "Address",
@@ -205,9 +205,9 @@ extension Text {
     .nothingFoundText: "Try fewer words, another way to search, or fewer filters.",
     .fileMissing: "Missing",
     .fileMissingText: """
-      The last synchronisation did not find this document on its storage element. If it comes back, so does \
-      the document.
-      """,
+    The last synchronisation did not find this document on its storage element. If it comes back, so does \
+    the document.
+    """,
     .contentType: "Content type",
     .expiresAt: "Kept until",
     .storedOn: "Stored on",
@@ -267,9 +267,9 @@ extension Text {
     .secret: "Secret",
     .secretTitle: "Write this down now",
     .secretLead: """
-      The program signs in with this client id and secret. After a rotation the previous secret stays valid \
-      for a while.
-      """,
+    The program signs in with this client id and secret. After a rotation the previous secret stays valid \
+    for a while.
+    """,
     .secretPasswordLead: "Hand it over in a safe way. It must be changed at the first sign-in.",
     .secretWarning: "It is shown only this once and cannot be looked up later.",
     .secretSaved: "I have saved it",
@@ -324,14 +324,14 @@ extension Text {
     .pageNotFound: "There is no such page, or what it showed is gone.",
     .readonlyRole: "Your role may look at everything but change nothing. Ask an administrator.",
     .formExpired: """
-      The form was open too long or came from another site. Nothing was changed: load the page again and \
-      repeat.
-      """,
+    The form was open too long or came from another site. Nothing was changed: load the page again and \
+    repeat.
+    """,
     .formMalformed: "The form was not understood. Load the page again and repeat.",
     .unexpected: """
-      Something unexpected happened and was written to the log. Try again; if it stays, give the operator \
-      this time and address.
-      """,
+    Something unexpected happened and was written to the log. Try again; if it stays, give the operator \
+    this time and address.
+    """,
     .badNumber: "A field that takes a number holds something else. Correct it and send again.",
     .missingField: "A required field is empty. Fill it in and send again.",
     .backToDashboard: "To the dashboard",

@@ -66,7 +66,8 @@ enum Text: String, CaseIterable, Sendable {
     while let open = rest.firstIndex(of: "{") {
       out += rest[..<open]
       let after = rest[rest.index(after: open)...]
-      guard let close = after.firstIndex(of: "}"), let index = Int(after[..<close]), values.indices.contains(index) else {
+      guard let close = after.firstIndex(of: "}"), let index = Int(after[..<close]), values.indices.contains(index)
+      else {
         out += "{"
         rest = after
         continue
