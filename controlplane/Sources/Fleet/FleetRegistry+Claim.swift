@@ -103,7 +103,8 @@ extension FleetRegistry {
       ClaimInstallation(
         certificate: certificate.pem + authority.authority.certificate.pem,
         clientCA: authority.authority.certificate.pem, keyBundle: bundle,
-        settings: ApplianceSettings(displayName: wanted.name), adminSPKI: access.spkiHash.description))
+        settings: ApplianceSettings(displayName: wanted.name), adminSPKI: access.spkiHash.description),
+      seen)
     return try await elements.register(
       StorageElementTable.Registration(
         id: .random(random), name: wanted.name, url: wanted.address.text, storageID: seen.answer.storageID,
@@ -179,8 +180,10 @@ private struct ClaimDialogue {
     return request
   }
 
-  func install(_ installation: ClaimInstallation) async throws {
+  /// What proved itself must be what answers here, too: an appliance is registered by this answer.
+  func install(_ installation: ClaimInstallation, _ seen: Seen) async throws {
     _ = try await exchange(.install(installation), ClaimInstallAnswer.self)
+    try checkSameConnection(seen)
   }
 
   /// A connection made anew in between would answer with another secret.
