@@ -60,6 +60,7 @@ class Document:
     name: str
     source: Path | bytes
     content_type: str = "application/octet-stream"
+    about: str = ""
 
     @property
     def size(self) -> int:

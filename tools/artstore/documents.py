@@ -37,6 +37,16 @@ _SOURCES: list[tuple[str, list[str], tuple[str, ...], int]] = [
     ("about", ["/usr/share/doc"], ("copyright",), 80),
 ]
 
+_ABOUT = {
+    "licence": "text of a free software licence",
+    "manual": "page of the system's manual",
+    "руководство": "страница системного руководства",
+    "pdf": "document of an installed package",
+    "image": "image of an installed package",
+    "page": "web page of an installed package",
+    "about": "copyright notice of an installed package",
+}
+
 # Names that people in an office would give; the bytes are real documents found on the machine.
 _RUSSIAN_NAMES = [
     "Договор поставки № 17.txt",
@@ -79,14 +89,14 @@ def find(scratch: Path, wanted: int = 240) -> list[Document]:
 
 
 def with_russian_names(documents: list[Document]) -> list[Document]:
-    """Gives the first documents of a matching type the names that Russian offices would give them."""
+    """Gives the last documents of a matching type the names that Russian offices would give them."""
     renamed = list(documents)
     taken: set[int] = set()
     for name in _RUSSIAN_NAMES:
         ending = name[name.rindex(".") :]
-        for index, document in enumerate(documents):
+        for index, document in reversed(list(enumerate(documents))):
             if index not in taken and document.name.endswith(ending):
-                renamed[index] = Document(name, document.source, document.content_type)
+                renamed[index] = Document(name, document.source, document.content_type, document.about)
                 taken.add(index)
                 break
     return renamed
@@ -116,7 +126,7 @@ def _document(kind: str, path: Path, scratch: Path) -> Document | None:
     name = path.name.removesuffix(".gz")
     if path.name == "copyright":
         name = f"{path.parent.name} copyright.txt"
-    elif kind in ("manual", "руководство"):
+    elif kind in ("licence", "manual", "руководство"):
         name = f"{kind} {name}.txt"
     elif "." not in name:
         name += ".txt"
@@ -129,4 +139,4 @@ def _document(kind: str, path: Path, scratch: Path) -> Document | None:
             return None
     if source.stat().st_size == 0:
         return None
-    return Document(name, source, _TYPES.get(Path(name).suffix, "application/octet-stream"))
+    return Document(name, source, _TYPES.get(Path(name).suffix, "application/octet-stream"), _ABOUT[kind])

@@ -151,9 +151,9 @@ class MainJob:
         for mode, text, expected in (
             ("fulltext", "договоры", "Договор поставки № 17.txt"),
             ("fulltext", "протокол собраний", "Протокол собрания акционеров.txt"),
-            ("fulltext", "licences", "GPL-3.txt"),
+            ("fulltext", "licences", "licence GPL-2.txt"),
             ("partial", "чертеж", "Архив чертежей.bin"),
-            ("exact", "gpl-3.txt", "GPL-3.txt"),
+            ("exact", "Licence gpl-2.TXT", "licence GPL-2.txt"),
         ):
             with self.report.step(f"search {mode} “{text}”") as step:
                 question = {"query": text, "mode": mode, "limit": 100}
@@ -231,7 +231,7 @@ class MainJob:
 
     def _fields(self, index: int) -> dict[str, str]:
         policy = PERMANENT if index % 2 else TEMPORARY
-        return {**policy, "description": "found on this machine", "tags": '["main-job"]'}
+        return {**policy, "description": self.documents[index].about, "tags": '["main-job"]'}
 
 
 def main() -> int:

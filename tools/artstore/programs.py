@@ -14,7 +14,7 @@ from .client import Client
 from .postgres import free_port
 from .processes import Process, ProcessFailed
 
-ROLES = ("admin", "ingester", "query")
+ROLES = ("admin", "ingester", "query", "console")
 
 
 class Appliance:
