@@ -186,6 +186,8 @@ private struct Claimant {
     }
     #expect(try await put(try claimant.bundle(version: 3)).text == #"{"version":3}"#)
     #expect(try await put(try claimant.bundle(version: 2)).text == #"{"version":3}"#)
+    let restarted = try Trust(target.state, storageID: target.store.storageID, time: target.time)
+    #expect(restarted.bundleVersion == 3, "the older bundle must not have reached the disk either")
     #expect(try await put(try Claimant(target, code: claimant.code).bundle(version: 9)).status == 403)
     #expect(try await put(try claimant.bundle(version: 4), as: .client).status == 403)
     // A bundle without the key that tokens are signed with: they no longer pass.

@@ -21,6 +21,7 @@ public final class Trust: Sendable {
   }
 
   private let held: Mutex<Held>
+  private let deliveries = Mutex<Void>(())
   private let state: StateDirectory
   private let audience: String
   private let clock: OffsetTime
@@ -120,11 +121,12 @@ public final class Trust: Sendable {
       throw RecordValidation.refuse(
         "trust_key", "the bundle names another trust key; claim the appliance again to change it")
     }
-    guard bundle.version > bundleVersion else { return bundleVersion }
-    try state.write(TrustFiles.bundle, json: signed)
-    return held.withLock { held in
-      if bundle.version > held.bundle?.version ?? 0 { adopt(bundle, &held) }
-      return held.bundle?.version ?? 0
+    // One delivery at a time from the comparison to the file: two at once could leave the older one on disk.
+    return try deliveries.withLock { _ in
+      guard bundle.version > bundleVersion else { return bundleVersion }
+      try state.write(TrustFiles.bundle, json: signed)
+      held.withLock { adopt(bundle, &$0) }
+      return bundle.version
     }
   }
 
