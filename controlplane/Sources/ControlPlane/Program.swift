@@ -33,7 +33,9 @@ public enum Program {
       switch line.command {
       case .help: say(CommandLine.help)
       case .version: say("artstore-controlplane \(Product.version)\n")
-      case .printConfiguration: say(ControlPlaneSettings.table.describe(try? load(line, environment)) + "\n")  // defaults
+      case .printConfiguration:
+        let values = try? load(line, environment)  // without them the table shows its defaults
+        say(ControlPlaneSettings.table.describe(values) + "\n")
       case .auditVerify(let json): return try await verifyAudit(try load(line, environment), json: json)
       case .serve:
         try await serve(try load(line, environment), roles: line.roles, signals: signals ?? ProcessSignals())

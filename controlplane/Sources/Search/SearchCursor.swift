@@ -30,7 +30,7 @@ struct SearchCursor: Codable {
   /// Nil for what `text` does not produce, and for a cursor of another order.
   init?(_ text: String, for request: SearchRequest) {
     guard let bytes = Base64.url.decode(text),
-      let cursor = try? JSON.decode(SearchCursor.self, from: bytes),  // what does not decode is not a cursor: nil says so
+      let cursor = try? JSON.decode(SearchCursor.self, from: bytes),  // nil says: not a cursor
       cursor.sort == request.sortBy.rawValue, cursor.ascending == request.ascending,
       (0...SearchRequest.offsetMax).contains(cursor.skipped ?? 0)
     else { return nil }
