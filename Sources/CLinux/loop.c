@@ -26,11 +26,11 @@ int64_t clinux_monotonic_nanoseconds(void) {
 
 void clinux_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
-int clinux_listen(struct sockaddr_storage *address, socklen_t *length, int backlog) {
+int clinux_listen(struct sockaddr_storage *address, socklen_t *length, int backlog, int shared) {
   int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
   if (fd < 0) return -1;
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-      setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) ||
+      (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on)) ||
       bind(fd, (struct sockaddr *)address, *length) || listen(fd, backlog))
     goto failed;
   *length = sizeof *address;

@@ -29,7 +29,7 @@ extension HTTPConnection {
     if case .close = framing { keeps = false }
     let outline = ResponseOutline(
       status: response.status, headers: response.headers, framing: framing, keepsConnection: keeps,
-      requestID: request.requestID, isHead: isHead)
+      requestID: request.requestID, isOldClient: request.head.minorVersion == 0)
     switch response.body {
     case .stream(_, let produce) where !isHead && !framing.isNone:
       if let failure = try await sendStream(outline, produce) {
@@ -52,7 +52,7 @@ extension HTTPConnection {
     guard case .bytes(let bytes) = response.body else { return }
     let outline = ResponseOutline(
       status: response.status, headers: response.headers, framing: .length(bytes.count), keepsConnection: false,
-      requestID: nil, isHead: false)
+      requestID: nil, isOldClient: false)
     try await sendBytes(bytes, after: outline)
     try await stream.flush()
   }
@@ -60,6 +60,10 @@ extension HTTPConnection {
   private static func framing(_ response: Response, _ head: RequestHead) -> OutgoingFraming {
     let status = response.status.rawValue
     if status < 200 || status == 204 || status == 304 { return .none }
+    // A HEAD answer without a body may declare the length that its GET would have.
+    if case .empty = response.body, head.method == .head, let declared = response.headers["Content-Length"] {
+      return .length(Int(declared) ?? 0)
+    }
     if let length = response.body.length { return .length(length) }
     return head.minorVersion == 0 ? .close : .chunked
   }

@@ -48,6 +48,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
           return
         }
       }
+      stream.finish()
     } catch {
       await end(error)
     }

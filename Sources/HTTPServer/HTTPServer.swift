@@ -52,8 +52,10 @@ public final class HTTPServer: Service {
       if let first = sockets.first { return .success(first.address) }
       do throws(ReactorError) {
         var address = configuration.address
+        // Shared sockets would join another process's on the same port without a word: an unshared one notices it.
+        if address.port != 0 { try ListeningSocket(address, isShared: false).close() }
         for _ in loops.loops {
-          let socket = try ListeningSocket(address)
+          let socket = try ListeningSocket(address, isShared: true)
           sockets.append(socket)
           // The first one chose the port; the others join it.
           address = socket.address
@@ -143,6 +145,8 @@ public final class HTTPServer: Service {
       do {
         let tls = try context.acceptor?.connection(descriptor: descriptor, output: output)
         let stream = ConnectionStream(channel: channel, tls: tls, output: output, limits: configuration.limits)
+        let open = connectionCount.add(1, ordering: .relaxed).newValue
+        metrics.connections.set(Double(open), configuration.name)
         return HTTPConnection(context: context, stream: stream, remote: remote)
       } catch {
         channel.close()
@@ -155,8 +159,6 @@ public final class HTTPServer: Service {
   }
 
   private func run(_ connection: HTTPConnection, _ context: LoopContext) async {
-    let open = connectionCount.add(1, ordering: .relaxed).newValue
-    metrics.connections.set(Double(open), configuration.name)
     context.add(connection)
     await connection.serve()
     context.remove(connection)

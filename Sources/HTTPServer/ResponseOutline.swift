@@ -8,7 +8,8 @@ struct ResponseOutline {
   let framing: OutgoingFraming
   let keepsConnection: Bool
   let requestID: String?
-  let isHead: Bool
+  /// HTTP/1.0, which has to be told that the connection is kept.
+  let isOldClient: Bool
 
   func write(to head: inout ResponseHeadWriter, at time: Timestamp) {
     head.begin(status, at: time)
@@ -19,14 +20,16 @@ struct ResponseOutline {
     case .chunked: head.line("Transfer-Encoding: chunked\r\n")
     case .close: break
     }
-    if !keepsConnection { head.line("Connection: close\r\n") }
+    if !keepsConnection {
+      head.line("Connection: close\r\n")
+    } else if isOldClient {
+      head.line("Connection: keep-alive\r\n")
+    }
     if let requestID { head.field("X-Request-Id" as StaticString, requestID) }
     head.end()
   }
 
-  /// Fields that are the server's: a handler's would contradict the framing. A HEAD answer without a body may declare
-  /// the
-  /// length its GET would have.
+  /// Fields that are the server's: a handler's would contradict the framing.
   private func isFraming(_ name: String) -> Bool {
     switch name.utf8.count {
     case 4: name.equalsIgnoringASCIICase("date")

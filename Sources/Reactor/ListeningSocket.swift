@@ -7,10 +7,11 @@ public struct ListeningSocket: Sendable {
   /// With the real port when 0 was asked for.
   public let address: SocketAddress
 
-  public init(_ address: SocketAddress, backlog: Int = 4096) throws(ReactorError) {
+  /// - Parameter isShared: other sockets may listen on the same address; all must say so.
+  public init(_ address: SocketAddress, isShared: Bool, backlog: Int = 4096) throws(ReactorError) {
     var bound = sockaddr_storage()
     let descriptor = address.withStorage { storage, length in
-      let descriptor = clinux_listen(&storage, &length, CInt(backlog))
+      let descriptor = clinux_listen(&storage, &length, CInt(backlog), isShared ? 1 : 0)
       bound = storage
       return descriptor
     }

@@ -4,6 +4,7 @@ import HTTP
 import HTTPServer
 import Reactor
 import Synchronization
+import Telemetry
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -125,6 +126,31 @@ struct ServerTests {
       #expect(!whole.contains("chunked"))
       #expect(whole.hasSuffix("line 999\n"))
     }
+  }
+
+  @Test func oldClientsMayKeepTheConnection() async throws {
+    try await RunningServer.with(Self.routes) { server in
+      let answers = try await server.client { client in
+        try (0..<2).map { _ in
+          try client.send("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+          return try client.answer()
+        }
+      }
+      #expect(answers.map(\.text) == ["hello", "hello"])
+      #expect(answers[0].field("Connection") == "keep-alive")
+    }
+  }
+
+  @Test func twoServersDoNotShareAPort() throws {
+    let first = try ListeningSocket(.loopback(port: 0), isShared: true)
+    defer { first.close() }
+    let loops = try EventLoopGroup(loops: 1)
+    let second = HTTPServer(
+      HTTPServerConfiguration(name: "second", address: first.address, tls: nil),
+      router: Router([], authorizer: RunningServer.Everyone()), loops: loops, logger: .silent,
+      metrics: HTTPServerMetrics(MetricsRegistry(), prefix: "t_"))
+    #expect(throws: ReactorError.self) { try second.bind() }
+    loops.shutdown()
   }
 
   @Test func takesBodiesOfEveryKind() async throws {
