@@ -11,8 +11,10 @@ struct MultipartReaderTests {
 
   static let body =
     "--AaB03x\r\nContent-Disposition: form-data; name=\"description\"\r\n\r\nline 1\r\n--AaB\r\n-\r\n--AaB03x \t\r\n"
-    + "Content-Disposition: form-data; name=file; filename=\"отчёт \\\"1\\\".pdf\"\r\ncontent-type: application/pdf\r\n\r\n"
-    + "\r\r\n\r\n--AaB03\r\r\n--AaB03x\r\nContent-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n--AaB03x--\r\nepilogue"
+    + "Content-Disposition: form-data; name=file; filename=\"отчёт \\\"1\\\".pdf\"\r\n"
+    + "content-type: application/pdf\r\n\r\n"
+    + "\r\r\n\r\n--AaB03\r\r\n--AaB03x\r\nContent-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n"
+    + "--AaB03x--\r\nepilogue"
 
   static let expected = [
     Found(name: "description", filename: nil, type: nil, body: "line 1\r\n--AaB\r\n-"),

@@ -113,7 +113,8 @@ struct RequestHeadTests {
   @Test func survivesRandomDamage() {
     let seed = TestSeed()
     let whole = Array(
-      "POST /api/v1/files?limit=5 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\nCookie: a=b\r\n\r\n"
+      "POST /api/v1/files?limit=5 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+        + "Cookie: a=b\r\n\r\n"
         .utf8)
     for _ in 0..<20_000 {
       var bytes = whole

@@ -30,8 +30,8 @@ static inline void clinux_eventfd_clear(int fd) {
 int64_t clinux_monotonic_nanoseconds(void);
 void clinux_name_thread(const char *name);
 
-// A non-blocking, listening TCP socket; `address` is read and then holds what was bound. `shared`: with SO_REUSEPORT, so
-// that several sockets may listen on one address.
+// A non-blocking, listening TCP socket; `address` is read and then holds what was bound. `shared`: with SO_REUSEPORT,
+// so that several sockets may listen on one address.
 int clinux_listen(struct sockaddr_storage *address, socklen_t *length, int backlog, int shared);
 // One connection, non-blocking, without Nagle's delay.
 int clinux_accept(int listener, struct sockaddr_storage *address, socklen_t *length);
