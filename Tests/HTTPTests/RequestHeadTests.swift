@@ -112,10 +112,10 @@ struct RequestHeadTests {
   /// Random damage never traps, and whatever is accepted was consumed within the input.
   @Test func survivesRandomDamage() {
     let seed = TestSeed()
-    let whole = Array(
+    let text =
       "POST /api/v1/files?limit=5 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
-        + "Cookie: a=b\r\n\r\n"
-        .utf8)
+      + "Cookie: a=b\r\n\r\n"
+    let whole = Array(text.utf8)
     for _ in 0..<20_000 {
       var bytes = whole
       for _ in 0...seed.below(4) { bytes[seed.below(bytes.count)] = UInt8(seed.below(256)) }
