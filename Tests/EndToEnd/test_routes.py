@@ -124,8 +124,18 @@ def tokens(fleet: WholeFleet) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def readonly(fleet: WholeFleet) -> str:
     """The token of an administrator who may only read."""
-    request = {"login": "reader", "password": "a password of many letters", "role": "readonly"}
+    first, own = "a password of many letters", "another password of many letters"
+    request = {"login": "reader", "password": first, "role": "readonly"}
     fleet.admin.call("POST", "/api/v1/admin-users", request).expect(201)
-    login = {"login": request["login"], "password": request["password"]}
-    answer = fleet.plane.client("admin").call("POST", "/api/v1/auth/login", login).expect(200)
-    return str(answer.json["access_token"])
+
+    def login(password: str) -> str:
+        question = {"login": "reader", "password": password}
+        answer = fleet.plane.client("admin").call("POST", "/api/v1/auth/login", question).expect(200)
+        return str(answer.json["access_token"])
+
+    # A password that someone else chose is good for changing it, and for nothing else.
+    change = {"old_password": first, "new_password": own}
+    fresh = fleet.plane.client("admin", login(first))
+    fresh.call("GET", "/api/v1/storage-elements").expect(403)
+    fresh.call("POST", "/api/v1/admin-users/me/change-password", change).expect(200, 204)
+    return login(own)
