@@ -13,7 +13,8 @@ let strict: [SwiftSetting] = [
 func kit(_ names: String...) -> [Target.Dependency] { names.map { .product(name: $0, package: "ArtStore") } }
 
 let server = kit(
-  "Core", "Configuration", "Crypto", "HTTP", "HTTPServer", "JWT", "Reactor", "Service", "StorageAPI", "TLS", "Telemetry")
+  "Core", "Configuration", "Crypto", "HTTP", "HTTPServer", "JWT", "Reactor", "Service", "StorageAPI", "TLS",
+  "Telemetry")
 
 let package = Package(
   name: "ArtStoreAppliance",
@@ -30,7 +31,8 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "Store",
-      dependencies: ["Disk", "Journal", "CSQLite"] + kit("Core", "Crypto", "HTTP", "Reactor", "StorageAPI", "Telemetry"),
+      dependencies: ["Disk", "Journal", "CSQLite"]
+        + kit("Core", "Crypto", "HTTP", "Reactor", "StorageAPI", "Telemetry"),
       swiftSettings: strict),
     .target(
       name: "Upkeep",
@@ -48,7 +50,8 @@ let package = Package(
       name: "JournalTests", dependencies: ["Journal", "Disk"] + kit("Core", "TestKit"), exclude: ["Fixtures"],
       swiftSettings: strict),
     .testTarget(
-      name: "StoreTests", dependencies: ["Store", "Journal", "Disk", "Upkeep"] + kit("Core", "Crypto", "StorageAPI", "TestKit"),
+      name: "StoreTests",
+      dependencies: ["Store", "Journal", "Disk", "Upkeep"] + kit("Core", "Crypto", "StorageAPI", "TestKit"),
       swiftSettings: strict),
     .testTarget(
       name: "ApplianceServerTests", dependencies: ["ApplianceServer", "Store", "Disk"] + server + kit("TestKit"),

@@ -13,7 +13,8 @@ let strict: [SwiftSetting] = [
 func kit(_ names: String...) -> [Target.Dependency] { names.map { .product(name: $0, package: "ArtStore") } }
 
 let server = kit(
-  "Core", "Configuration", "Crypto", "HTTP", "HTTPServer", "JWT", "Reactor", "Service", "StorageAPI", "TLS", "Telemetry")
+  "Core", "Configuration", "Crypto", "HTTP", "HTTPServer", "JWT", "Reactor", "Service", "StorageAPI", "TLS",
+  "Telemetry")
 
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies + server, swiftSettings: strict)
@@ -21,7 +22,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: [.init(stringLiteral: name), "PostgresTesting"] + dependencies + server + kit("TestKit"),
+    name: "\(name)Tests",
+    dependencies: [.init(stringLiteral: name), "PostgresTesting"] + dependencies + server + kit("TestKit"),
     swiftSettings: strict)
 }
 

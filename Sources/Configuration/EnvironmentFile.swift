@@ -1,7 +1,7 @@
 /// Reads a file of `KEY=value` lines as systemd's `EnvironmentFile=` does (systemd.exec(5)): comments begin with `#` or
 /// `;`; values may be quoted with `'` or `"`; a backslash escapes any character outside of quotes, and in double quotes
-/// only quote, backslash, backquote and dollar (before others it stays); one at the end of a line continues it. Stricter
-/// than systemd in one thing: a key that stands twice is refused.
+/// only quote, backslash, backquote and dollar (before others it stays); one at the end of a line continues it.
+/// Stricter than systemd in one thing: a key that stands twice is refused.
 enum EnvironmentFile {
   static let bytesMax = 1 << 20
 

@@ -1,6 +1,5 @@
 /// Takes the chunked transfer coding apart (RFC 9112 §7.1), without copying: the caller feeds what it has and is told
-/// which
-/// part of it is body. Chunk extensions and trailers are checked, bounded and dropped.
+/// which part of it is body. Chunk extensions and trailers are checked, bounded and dropped.
 public struct ChunkedDecoder: Sendable {
   /// What a call found.
   public struct Step: Sendable {

@@ -1,7 +1,6 @@
 extension RequestHead {
   /// Parses one head at the start of `bytes`, strictly (RFC 9112): no obs-fold, no bare CR or LF, no blank before a
-  /// colon,
-  /// never both `Content-Length` and `Transfer-Encoding`, one `Host`.
+  /// colon, never both `Content-Length` and `Transfer-Encoding`, one `Host`.
   /// - Returns: the head and how many bytes it took; nil when it is not complete yet.
   public static func parse(
     _ bytes: Span<UInt8>, limits: HeadLimits = HeadLimits()

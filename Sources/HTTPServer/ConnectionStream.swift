@@ -3,8 +3,7 @@ internal import Reactor
 internal import TLS
 
 /// The bytes of one connection, encrypted or not: non-blocking steps and the waits between them. What is put is
-/// gathered
-/// and leaves with `flush`. Confined to its loop's thread.
+/// gathered and leaves with `flush`. Confined to its loop's thread.
 final class ConnectionStream {
   enum Received {
     case bytes(Int)

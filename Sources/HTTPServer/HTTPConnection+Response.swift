@@ -89,9 +89,8 @@ extension HTTPConnection {
     try await sendFile(slice, afterHead: true)
   }
 
-  /// A file's bytes, read into the loop's scratch and encrypted from there: nothing is held for the connection but
-  /// what the
-  /// socket would not take. With `afterHead` the head in `context.head` goes first, in the same records.
+  /// A file's bytes, read into the loop's scratch and encrypted from there: nothing is held for the connection but what
+  /// the socket would not take. With `afterHead` the head in `context.head` goes first, in the same records.
   func sendFile(_ slice: FileSlice, afterHead: Bool) async throws(ConnectionEnd) {
     var position = slice.offset
     let end = slice.offset + slice.count

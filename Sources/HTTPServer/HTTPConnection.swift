@@ -142,9 +142,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     }
   }
 
-  /// A head from bytes just received; nil when more are needed. Parses only when a line has ended: a client that
-  /// sends byte
-  /// by byte costs little.
+  /// A head from bytes just received; nil when more are needed. Parses only when a line has ended: a client that sends
+  /// byte by byte costs little.
   private func take(_ received: UnsafeRawBufferPointer) throws(ConnectionEnd) -> RequestHead? {
     if input.isEmpty {
       let bytes = received.assumingMemoryBound(to: UInt8.self)

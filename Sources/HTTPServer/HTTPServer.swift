@@ -7,8 +7,7 @@ internal import TLS
 public import Telemetry
 
 /// Serves a router on one address: one listening socket and one accepting task a loop, each connection one child task
-/// that
-/// stays on its loop.
+/// that stays on its loop.
 public final class HTTPServer: Service {
   public let configuration: HTTPServerConfiguration
   let router: Router
@@ -71,8 +70,7 @@ public final class HTTPServer: Service {
   }
 
   /// Serves until asked to stop; then no new connections, idle ones end, requests under way get `stopTimeout`.
-  /// Cancellation
-  /// ends everything at once.
+  /// Cancellation ends everything at once.
   public func run() async throws {
     let address = try bind()
     let sockets = takeSockets()

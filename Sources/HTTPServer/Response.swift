@@ -54,8 +54,7 @@ public enum ResponseBody: Sendable {
   case bytes([UInt8])
   case file(FileSlice)
   /// Written while it goes out. Without a length it is sent in chunks. An error thrown in the middle cuts the
-  /// connection, so
-  /// that the client notices.
+  /// connection, so that the client notices.
   case stream(length: Int?, @Sendable (any BodyWriter) async throws -> Void)
 
   /// Bytes, where they are known beforehand.

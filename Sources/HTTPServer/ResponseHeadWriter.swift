@@ -34,8 +34,7 @@ struct ResponseHeadWriter {
   }
 
   /// A field that a handler made. A name that is no token is left out; control characters in a value become blanks:
-  /// nobody
-  /// can smuggle a second field in.
+  /// nobody can smuggle a second field in.
   mutating func field(_ name: String, _ value: String) {
     guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") }) else { return }
     bytes.append(contentsOf: name.utf8)

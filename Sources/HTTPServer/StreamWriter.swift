@@ -2,9 +2,8 @@ internal import HTTP
 internal import Reactor
 internal import Telemetry
 
-/// Frames a streamed body. Small writes are gathered into one chunk; the head goes out with the first bytes, so that
-/// a stream
-/// that fails at once can still become an error answer.
+/// Frames a streamed body. Small writes are gathered into one chunk; the head goes out with the first bytes, so that a
+/// stream that fails at once can still become an error answer.
 final class StreamWriter: BodyWriter, @unchecked Sendable {  // works on its loop only; others hop
   private let connection: HTTPConnection
   private let outline: ResponseOutline

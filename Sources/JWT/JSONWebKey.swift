@@ -46,8 +46,7 @@ public struct JSONWebKey: Sendable, Hashable, Codable {
   }
 
   /// The key when it may verify RS256 signatures; nil for other kinds, uses and algorithms, and for numbers that make
-  /// no
-  /// key of 2048 to 8192 bits.
+  /// no key of 2048 to 8192 bits.
   public var rs256Key: PublicKey? {
     guard kty == "RSA", use == nil || use == "sig", alg == nil || alg == "RS256" else { return nil }
     guard let modulus = n.flatMap(Base64.url.decode(_:)), let exponent = e.flatMap(Base64.url.decode(_:)) else {

@@ -1,9 +1,8 @@
 internal import Core
 
 /// Looks at the member names of a JSON object's first level. RFC 7515 §4 and RFC 7519 §4 let a reader refuse two
-/// members
-/// of one name; two readers that pick different ones would believe different things, so this product does refuse.
-/// That the text is JSON at all is the decoder's matter.
+/// members of one name; two readers that pick different ones would believe different things, so this product does
+/// refuse. That the text is JSON at all is the decoder's matter.
 enum MemberNames {
   /// Throws for a duplicate, a forbidden name, or a name spelled with escapes (which could hide either).
   static func check(_ json: [UInt8], forbidden: Set<String>) throws(TokenError) {

@@ -2,8 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// A connected or listening socket, registered with its loop once and edge-triggered. Owned by tasks of that loop and
-/// used
-/// on its thread only; at most one task waits to read and one to write. The owner must `close` it.
+/// used on its thread only; at most one task waits to read and one to write. The owner must `close` it.
 public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // confined to its loop's thread
   private struct Side {
     /// The kernel may have something for us; cleared by a wait.

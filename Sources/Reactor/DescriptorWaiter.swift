@@ -62,9 +62,8 @@ final class DescriptorWaiter: TimerTarget, @unchecked Sendable {  // `state` is 
   }
 }
 
-/// The waits on one descriptor. It leaves epoll with the last of them, so that nothing is told about a descriptor
-/// that was
-/// closed and whose number came back.
+/// The waits on one descriptor. It leaves epoll with the last of them, so that nothing is told about a descriptor that
+/// was closed and whose number came back.
 final class DescriptorWaits: Watcher {
   private let fd: CInt
   private var waiters: [DescriptorWaiter] = []

@@ -3,8 +3,7 @@ internal import Glibc
 internal import Synchronization
 
 /// One thread that waits on epoll and runs the tasks that prefer it. A task given to a loop (`executorPreference`)
-/// stays on
-/// its thread, and so do its child tasks.
+/// stays on its thread, and so do its child tasks.
 ///
 /// Sockets are watched through `Channel` (registered once, edge-triggered); descriptors of other libraries through
 /// `IO.wait` (one-shot). Everything a loop owns is touched on its thread only; other threads hand over through

@@ -28,9 +28,8 @@ public final class EventLoopGroup: Sendable {
     loops[Int(UInt(bitPattern: turn.wrappingAdd(1, ordering: .relaxed).oldValue) % UInt(loops.count))]
   }
 
-  /// Stops the threads and waits for them. Only when no task needs a loop any more (such a task would never run
-  /// again), and
-  /// never from a loop's own thread. A second call does nothing.
+  /// Stops the threads and waits for them. Only when no task needs a loop any more (such a task would never run again),
+  /// and never from a loop's own thread. A second call does nothing.
   public func shutdown() {
     precondition(!loops.contains { $0.isCurrent }, "a loop cannot wait for itself")
     let running = threads.withLock { threads in

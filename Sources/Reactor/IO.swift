@@ -19,9 +19,8 @@ public enum IO {
     return try spare.get()
   }
 
-  /// Waits once until `fd` can be read or written (either, when both are asked for), hung up or failed. For
-  /// descriptors that
-  /// other libraries own; several tasks may wait on one. The descriptor must stay open meanwhile.
+  /// Waits once until `fd` can be read or written (either, when both are asked for), hung up or failed. For descriptors
+  /// that other libraries own; several tasks may wait on one. The descriptor must stay open meanwhile.
   public static func wait(_ fd: CInt, for interest: Interest, timeout: Duration) async throws(ReactorError) {
     let loop = try loop()
     let waiter = DescriptorWaiter(fd: fd, interest: interest, loop: loop)

@@ -2,8 +2,7 @@ internal import CLinux
 internal import Glibc
 
 /// Bytes on their way to a socket, gathered so that one call sends many records. Its memory is borrowed from the loop
-/// while
-/// there is something in it: idle connections hold none. Confined to its loop's thread.
+/// while there is something in it: idle connections hold none. Confined to its loop's thread.
 public final class SendBuffer {
   /// How a flush ended.
   public enum Outcome: Sendable {

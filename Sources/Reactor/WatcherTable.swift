@@ -5,8 +5,7 @@ protocol Watcher: AnyObject {
 }
 
 /// Watchers by token. A token is a slot and how often the slot was used before, so that an event that was already
-/// fetched
-/// when its watcher left reaches nobody.
+/// fetched when its watcher left reaches nobody.
 struct WatcherTable {
   static let wakeupToken = UInt64.max
 

@@ -2,8 +2,9 @@ internal import Glibc
 
 /// The bridge from a program's synchronous `main.swift` to its asynchronous work.
 ///
-/// Not top-level `await`: that parks the main thread in libdispatch's `sigsuspend` with an *empty* mask, so that SIGTERM
-/// and SIGHUP kill the process there although `ProcessSignals` has blocked them. This one parks it with the mask kept.
+/// Not top-level `await`: that parks the main thread in libdispatch's `sigsuspend` with an *empty* mask, so that
+/// SIGTERM and SIGHUP kill the process there although `ProcessSignals` has blocked them. This one parks it with the
+/// mask kept.
 public enum MainThread {
   /// Runs `body` off the main thread, waits for it, and ends the process with the status that it returns. Call it from
   /// the main thread, after `ProcessSignals()` where signals are to be taken over.

@@ -1,6 +1,5 @@
 /// A part of a program that runs from start to stop. It returns soon after `Shutdown.requested()` (finishing what is
-/// under
-/// way), at once when its task is cancelled, and throws when it cannot go on: then the whole program stops.
+/// under way), at once when its task is cancelled, and throws when it cannot go on: then the whole program stops.
 public protocol Service: Sendable {
   /// Short, for logs: `api server`, `gc`.
   var name: String { get }

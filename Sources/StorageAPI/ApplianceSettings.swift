@@ -1,8 +1,7 @@
 public import Core
 
 /// What the fleet may set on an appliance from afar. A member left out stays as it was; unknown ones are refused,
-/// because
-/// a typing error would change the meaning.
+/// because a typing error would change the meaning.
 public struct ApplianceSettings: Sendable, Hashable, Codable {
   /// The name administrators gave the appliance; 1–100 characters.
   public var displayName: String?

@@ -41,8 +41,7 @@ public struct ClaimCode: Sendable, Hashable {
   }
 
   /// Reads what a person typed: either case, with or without hyphens and spaces, O for 0, I and L for 1. Nil when the
-  /// count
-  /// or the checksum is wrong.
+  /// count or the checksum is wrong.
   public init?(text: String) {
     var bytes: [UInt8] = []
     var word: UInt64 = 0

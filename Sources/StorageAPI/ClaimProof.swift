@@ -2,10 +2,8 @@ public import Core
 internal import Crypto
 
 /// The proof that a side of a claim knows the code's secret, bound to this TLS connection (RFC 9266's idea: the
-/// exporter of
-/// RFC 8446 §7.5 differs for a man in the middle), to the appliance's key and to both nonces. The role keeps a proof
-/// from
-/// being reflected.
+/// exporter of RFC 8446 §7.5 differs for a man in the middle), to the appliance's key and to both nonces. The role
+/// keeps a proof from being reflected.
 public enum ClaimProof {
   public static let exporterLabel = "EXPORTER-artstore-claim"
   public static let exporterByteCount = 32
@@ -14,8 +12,7 @@ public enum ClaimProof {
   public enum Role: String, Sendable { case controlplane, appliance }
 
   /// HMAC-SHA256(secret, "artstore-claim-v1 <role>" ‖ exporter ‖ SPKI hash ‖ control plane's nonce ‖ appliance's
-  /// nonce),
-  /// 32 bytes. Every part but the role has a fixed length, so that no two inputs make the same message.
+  /// nonce), 32 bytes. Every part but the role has a fixed length, so that no two inputs make the same message.
   public static func make(
     secret: [UInt8], role: Role, exporter: [UInt8], spkiHash: Checksum, controlPlaneNonce: [UInt8],
     applianceNonce: [UInt8]

@@ -5,8 +5,7 @@ internal import Crypto
 ///
 /// An LSN alone would lie after a restored backup: the same numbers would stand for other changes. So a position names
 /// the life of the store (`epoch`), the feed's own (`generation`, new when the index was rebuilt) and the process run
-/// that
-/// wrote the change (`incarnation`); one that the appliance does not know answers `CURSOR_EXPIRED`.
+/// that wrote the change (`incarnation`); one that the appliance does not know answers `CURSOR_EXPIRED`.
 public struct Position: Sendable, Hashable {
   public static let headerName = "ArtStore-Position"
 

@@ -1,11 +1,9 @@
 public import Core
 internal import Synchronization
 
-/// A listener's TLS set-up, shared by its loops and replaced while they run: new handshakes use the newest,
-/// connections that
-/// exist go on as they are. Each loop makes its own OpenSSL context from it (`TLSLoopContext`), because OpenSSL's
-/// shared
-/// providers are locked and two cores would wait for each other.
+/// A listener's TLS set-up, shared by its loops and replaced while they run: new handshakes use the newest, connections
+/// that exist go on as they are. Each loop makes its own OpenSSL context from it (`TLSLoopContext`), because OpenSSL's
+/// shared providers are locked and two cores would wait for each other.
 public final class TLSServerContext: Sendable {
   /// One set-up. Ticket keys come new with each, so that nobody resumes a session past a change of the authorities.
   struct Generation: Sendable {

@@ -1,8 +1,7 @@
 internal import Synchronization
 
 /// Figures for Prometheus. Families are registered once at start; a family registered twice under one name is a
-/// programming
-/// error and stops the program. Label values come from closed sets: never from what clients send.
+/// programming error and stops the program. Label values come from closed sets: never from what clients send.
 public final class MetricsRegistry: Sendable {
   private let families = Mutex<[String: Family]>([:])
 

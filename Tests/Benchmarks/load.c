@@ -1,6 +1,7 @@
 // The load client of `make bench`, the same for both servers: one thread, epoll, TLS 1.3 with a client certificate.
 //
-//   load --port P --ca FILE --cert FILE --key FILE [--mode get|post|handshake|resume|idle] [--connections N] [--seconds S | --requests N]
+//   load --port P --ca FILE --cert FILE --key FILE [--mode get|post|handshake|resume|idle]
+//        [--connections N] [--seconds S | --requests N]
 //        [--path PATH] [--range-bytes N --file-bytes N] [--body-bytes N] [--token-file FILE]
 //        [--content-type TYPE] [--seed N]
 //

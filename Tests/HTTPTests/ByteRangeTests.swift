@@ -34,8 +34,7 @@ struct ByteRangeTests {
   }
 
   /// Whatever is asked, the answer lies inside, is ascending, does not overlap, and covers exactly what was asked for
-  /// but
-  /// for small gaps.
+  /// but for small gaps.
   @Test func anyRangesAreCovered() {
     let seed = TestSeed()
     for _ in 0..<3000 {

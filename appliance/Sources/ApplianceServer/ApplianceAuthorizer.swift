@@ -5,8 +5,7 @@ internal import HTTPServer
 internal import StorageAPI
 
 /// Who may pass on the API listener: until the appliance is claimed nobody but a claim and a probe; afterwards only
-/// callers
-/// with a client certificate of the fleet that is not revoked, plus a token where the route wants a scope.
+/// callers with a client certificate of the fleet that is not revoked, plus a token where the route wants a scope.
 struct ApplianceAuthorizer: Authorizer {
   let onboarding: Onboarding
 

@@ -4,8 +4,7 @@ internal import TLS
 internal import Telemetry
 
 /// The TLS side of both listeners, kept in step with what onboarding decides: before a claim no client certificate is
-/// asked
-/// for, between claim and first contact it may be shown, afterwards it must be.
+/// asked for, between claim and first contact it may be shown, afterwards it must be.
 struct Listeners: Sendable {
   let api: TLSServerContext
   let probe: TLSServerContext

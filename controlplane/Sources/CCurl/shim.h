@@ -124,7 +124,8 @@ static inline CURLcode artstore_install_identity(CURL *easy, void *context, void
   return CURLE_OK;
 }
 
-/// Makes the handshake demand `expected` (a URI; it must outlive the transfer) in the peer's certificate; NULL: nothing.
+/// Makes the handshake demand `expected` (a URI; it must outlive the transfer) in the peer's certificate; NULL:
+/// nothing.
 static inline void artstore_expect_identity(CURL *easy, const char *expected) {
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, expected ? artstore_install_identity : NULL);
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, (void *)expected);

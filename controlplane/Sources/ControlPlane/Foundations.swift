@@ -82,8 +82,7 @@ struct Foundations: Sendable {
   }
 
   /// Tables, keys, first administrator. Repeated until PostgreSQL answers or `patience` is over: in a cluster the
-  /// database
-  /// may start later than we do.
+  /// database may start later than we do.
   func prepare(migrations: [Migration], patience: Duration = .seconds(60)) async throws {
     let start = time.uptime()
     while true {

@@ -53,7 +53,8 @@ enum Listeners {
     let isLoopback = configured.host.hasPrefix("127.") || configured.host == "::1"
     guard isLoopback || hasTLS || values[ControlPlaneSettings.allowPlain] else {
       throw CommandError(
-        "\(setting.key): \(configured) would speak plain HTTP outside of this machine; give CP_TLS_CERT and CP_TLS_KEY, "
+        "\(setting.key): \(configured) would speak plain HTTP outside of this machine; "
+          + "give CP_TLS_CERT and CP_TLS_KEY, "
           + "or CP_ALLOW_PLAIN=true behind a gateway that ends TLS", exitCode: .configuration)
     }
     return address

@@ -12,8 +12,7 @@ internal import Telemetry
 /// The program `artstore-controlplane`.
 public enum Program {
   /// Runs the program and ends the process. To be called on the main thread before any other one starts: threads
-  /// inherit
-  /// the mask that a serving process puts on its signals.
+  /// inherit the mask that a serving process puts on its signals.
   public static func start(arguments: [String], environment: [String: String]) -> Never {
     let line = try? CommandLine.parse(arguments)  // what is wrong with the arguments is said by `run`
     let signals = line?.command == .serve ? ProcessSignals() : nil

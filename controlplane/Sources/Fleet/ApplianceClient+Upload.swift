@@ -44,8 +44,7 @@ public struct ApplianceUploadError: Error, Sendable {
 
 extension ApplianceClient {
   /// Streams a document through, holding one chunk. Asks first (`Expect: 100-continue`), so that a refusal costs no
-  /// body
-  /// bytes. Errors thrown by `body` come back as they are when they are `APIError`.
+  /// body bytes. Errors thrown by `body` come back as they are when they are `APIError`.
   public func upload(
     _ upload: ApplianceUpload, caller: ApplianceCaller
   ) async throws(ApplianceUploadError) -> (record: FileRecord, position: Position) {

@@ -21,9 +21,8 @@ public struct ApplianceCaller: Sendable {
 }
 
 /// Typed calls to one appliance as one role. Every error is an `APIError` that may go on to a client: those the
-/// appliance
-/// answered keep their code, one that could not be reached is `SE_UNAVAILABLE`; addresses and storage names stay
-/// inside.
+/// appliance answered keep their code, one that could not be reached is `SE_UNAVAILABLE`; addresses and storage names
+/// stay inside.
 public struct ApplianceClient: Sendable {
   public let element: StorageElement
   let access: ApplianceAccess

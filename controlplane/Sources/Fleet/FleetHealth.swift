@@ -5,9 +5,8 @@ internal import HTTP
 internal import StorageAPI
 internal import Telemetry
 
-/// Polls appliances; at each contact renews a certificate past two thirds of its life, delivers the key bundle if
-/// there is
-/// a newer one, and the time if the clocks differ.
+/// Polls appliances; at each contact renews a certificate past two thirds of its life, delivers the key bundle if there
+/// is a newer one, and the time if the clocks differ.
 struct FleetHealth: Sendable {
   let elements: StorageElementTable
   let access: ApplianceAccess

@@ -23,9 +23,8 @@ extension FleetRegistry {
     return (try await get(id), report)
   }
 
-  /// Lazy cleanup: an appliance said it has not a file the catalogue lists. Confirmed by a second read, bounded a
-  /// site and
-  /// an hour, reversible by the next sync. True when it was marked.
+  /// Lazy cleanup: an appliance said it has not a file the catalogue lists. Confirmed by a second read, bounded a site
+  /// and an hour, reversible by the next sync. True when it was marked.
   public func reportMissing(_ entry: CatalogueEntry) async throws -> Bool {
     let element = try await get(entry.applianceID)
     guard !element.lossHold else { return false }

@@ -4,8 +4,7 @@ internal import HTTP
 internal import StorageAPI
 
 /// A page of an appliance's listing or feed, read line by line. Lines come from outside: each is checked by itself, a
-/// bad
-/// one is left out and reported; a page without its closing line is void.
+/// bad one is left out and reported; a page without its closing line is void.
 struct SyncPage: Sendable {
   private(set) var rows: [SyncRow] = []
   /// Ids of refused lines that could still be read: what is listed is not missing.

@@ -13,8 +13,7 @@ public struct SessionTokens: Sendable {
 }
 
 /// Logging in and staying so. Access tokens live 30 min; refresh tokens 7 days, each good for one use: presenting a
-/// used
-/// one is taken as theft and ends the whole family (RFC 9700 §4.14.2).
+/// used one is taken as theft and ends the whole family (RFC 9700 §4.14.2).
 public struct AdminSessions: Sendable {
   let pool: PostgresPool
   let administrators: Administrators

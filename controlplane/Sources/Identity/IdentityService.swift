@@ -119,8 +119,10 @@ extension IdentityService {
     }
     try await pool.transaction { connection in
       try await connection.query(
-        "UPDATE identity_settings SET settings = settings || \(JSONValue.object(checked)), updated_at = \(self.time.now())"
-      )
+        """
+        UPDATE identity_settings SET settings = settings || \(JSONValue.object(checked)),
+          updated_at = \(self.time.now())
+        """)
       try await self.audit.record(actor.did("settings.change", details: checked), on: connection)
     }
     try await refresh()
@@ -128,9 +130,8 @@ extension IdentityService {
   }
 
   /// Makes the first administrator when there is none. With a password from the environment it is used as it is;
-  /// without
-  /// one a one-time password is made and returned, to be shown to the operator and changed at the first login. Nil when
-  /// administrators exist already.
+  /// without one a one-time password is made and returned, to be shown to the operator and changed at the first login.
+  /// Nil when administrators exist already.
   public func createFirstAdministrator(login: String, password: String?) async throws -> AdministratorWithPassword? {
     let count = try await pool.query("SELECT count(*) FROM identity_administrators").scalar(Int.self)
     guard count == 0 else { return nil }

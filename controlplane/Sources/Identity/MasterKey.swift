@@ -25,8 +25,7 @@ public struct MasterKey: Sendable {
   }
 
   /// Encrypts `plain`. `purpose` names what it is and for whom; `open` needs the same text, so that sealed values
-  /// cannot
-  /// change places.
+  /// cannot change places.
   public func seal(_ plain: [UInt8], purpose: String, random: any RandomSource) throws -> [UInt8] {
     try AESGCM.seal(plain, key: derive("seal"), authenticating: Array(purpose.utf8), random: random)
   }
@@ -53,7 +52,8 @@ public enum MasterKeyError: Error, Sendable, CustomStringConvertible {
     case .wrongSize(let count): "the master key has \(count) bytes; it needs 32 (openssl rand -base64 32)"
     case .unreadable: "the master key is neither 64 hexadecimal digits nor base64 of 32 bytes (openssl rand -base64 32)"
     case .otherDatabase:
-      "the master key is not the one this database was set up with: nothing sealed in it can be read; give the first key"
+      "the master key is not the one this database was set up with: nothing sealed in it can be read; "
+        + "give the first key"
     }
   }
 }

@@ -40,8 +40,7 @@ struct PasswordHashing: Sendable {
   }
 
   /// Whether `password` is the one behind `encoded`. With nil as `encoded` (no such administrator) it costs the same
-  /// and
-  /// is false.
+  /// and is false.
   func verify(_ password: String, against encoded: String?) async throws -> Bool {
     guard password.utf8.count <= Self.bytesMax else { return false }
     guard let encoded else {

@@ -5,8 +5,7 @@ internal import Synchronization
 
 /// Tokens that end before they expire: single ones (logout, RFC 7009), and all of a subject issued before some moment
 /// (suspension, password reset). In PostgreSQL, with a copy in every replica that is at most `IdentityService`'s
-/// refresh
-/// interval old. Rows leave when the last token they could concern has expired.
+/// refresh interval old. Rows leave when the last token they could concern has expired.
 public final class Revocations: Sendable {
   private let pool: PostgresPool
   private let time: any TimeSource

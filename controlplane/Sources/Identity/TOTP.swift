@@ -33,8 +33,8 @@ struct TOTP: Sendable {
   /// What an app reads, typed or as a QR code.
   func uri(login: String, issuer: String) -> String {
     let label = PercentEncoding.encode("\(issuer):\(login)")
-    return
-      "otpauth://totp/\(label)?secret=\(base32)&issuer=\(PercentEncoding.encode(issuer))&algorithm=SHA1&digits=6&period=30"
+    let query = "secret=\(base32)&issuer=\(PercentEncoding.encode(issuer))&algorithm=SHA1&digits=6&period=30"
+    return "otpauth://totp/\(label)?\(query)"
   }
 
   /// RFC 4648 §6 without padding.

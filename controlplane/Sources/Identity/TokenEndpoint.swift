@@ -129,8 +129,7 @@ struct TokenEndpoint: Sendable {
   }
 
   /// A client may end its own tokens, a person its own; a token of somebody else, or no token at all, answers 200 as
-  /// well
-  /// (RFC 7009 §2.2).
+  /// well (RFC 7009 §2.2).
   private func revoke(_ request: Request) async throws -> Response {
     let form = try await OAuthForm(request)
     let subject: String

@@ -2,8 +2,8 @@ internal import Core
 internal import HTTP
 internal import StorageAPI
 
-/// A client's multipart form on its way through: fields before the document, the document, fields after it. One buffer is
-/// held. Strictly sequential: at any moment one task pulls, though not always the same.
+/// A client's multipart form on its way through: fields before the document, the document, fields after it. One buffer
+/// is held. Strictly sequential: at any moment one task pulls, though not always the same.
 final class IncomingForm: @unchecked Sendable {  // one task at a time, see above
   private let reader: MultipartReader
   private let fileBytesMax: Int
@@ -31,8 +31,9 @@ final class IncomingForm: @unchecked Sendable {  // one task at a time, see abov
     self.fileBytesMax = fileBytesMax
   }
 
-  /// Reads up to the next document and the first buffer of it. If that is all of it, the fields behind it are read as well
-  /// (unless more documents may follow), so that small uploads may have their fields in any order. False: no document left.
+  /// Reads up to the next document and the first buffer of it. If that is all of it, the fields behind it are read as
+  /// well (unless more documents may follow), so that small uploads may have their fields in any order. False: no
+  /// document left.
   func beginDocument(isLast: Bool) async throws -> Bool {
     mayHaveMore = !isLast
     while let part = try await reader.nextPart() {

@@ -6,8 +6,8 @@ internal import StorageAPI
 internal import Telemetry
 
 extension IngestService {
-  /// Sends the form's document to the first appliance that takes it. One that refuses before the document's first byte was
-  /// sent is passed over; after that the upload has failed, for the bytes are gone.
+  /// Sends the form's document to the first appliance that takes it. One that refuses before the document's first byte
+  /// was sent is passed over; after that the upload has failed, for the bytes are gone.
   func store(_ form: IncomingForm, author: String, trace: TraceContext) async throws -> FileRecord {
     guard let document = form.document else { preconditionFailure("store is called with a document that has begun") }
     let type = try await contentType(document)

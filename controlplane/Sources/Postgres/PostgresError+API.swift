@@ -2,8 +2,7 @@ public import HTTP
 
 extension PostgresError: APIErrorConvertible {
   /// A database that is away, full or slow is a reason to come back; text that PostgreSQL cannot hold is the client's
-  /// to
-  /// mend; everything else is ours.
+  /// to mend; everything else is ours.
   public var apiError: APIError? {
     switch kind {
     case .connection, .overloaded, .closed, .timedOut:

@@ -5,8 +5,7 @@ internal import Synchronization
 public import Telemetry
 
 /// A bounded set of connections to one PostgreSQL. Tasks borrow one, wait in a bounded queue when all are lent, and
-/// give
-/// it back. A connection that died while idle (a restarted server) is replaced when it is next wanted.
+/// give it back. A connection that died while idle (a restarted server) is replaced when it is next wanted.
 public final class PostgresPool: Service {
   public let configuration: PostgresConfiguration
   public var name: String { "postgres" }

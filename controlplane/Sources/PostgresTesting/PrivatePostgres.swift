@@ -2,8 +2,7 @@ internal import Glibc
 internal import Synchronization
 
 /// A PostgreSQL 15 of the tests' own: in a temporary directory, reachable by a Unix socket only, without fsync, gone
-/// with
-/// the test process, even if that is killed (a guard shell sees its standard input end and cleans up).
+/// with the test process, even if that is killed (a guard shell sees its standard input end and cleans up).
 public final class PrivatePostgres: Sendable {
   /// The directory of its socket: the `host` of a connection string.
   public let socketDirectory: String

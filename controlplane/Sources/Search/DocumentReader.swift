@@ -30,8 +30,8 @@ public struct DocumentReader: Sendable {
   /// The record of a document that is there; `NOT_FOUND` otherwise.
   public func record(_ id: FileID) async throws -> FileRecord { try await entry(id).record }
 
-  /// The document's bytes, streamed through with the client's range and conditions. `SE_UNAVAILABLE` when its appliance is
-  /// away.
+  /// The document's bytes, streamed through with the client's range and conditions. `SE_UNAVAILABLE` when its appliance
+  /// is away.
   public func download(_ id: FileID, _ request: Request, author: String? = nil) async throws -> Response {
     let entry = try await entry(id)
     let client = access.client(for: try await registry.get(entry.applianceID))
@@ -68,8 +68,8 @@ public struct DocumentReader: Sendable {
     return entry
   }
 
-  /// Lazy cleanup: the appliance says it has no such document. Believed after a second look, reversible, and bounded, so that
-  /// a confused appliance cannot empty the catalogue.
+  /// Lazy cleanup: the appliance says it has no such document. Believed after a second look, reversible, and bounded,
+  /// so that a confused appliance cannot empty the catalogue.
   private func forget(_ entry: CatalogueEntry, _ client: ApplianceClient) async throws {
     guard try await client.record(entry.record.fileID) == nil,
       try await catalogue.markedMissingRecently(owner: entry.applianceID) < marksPerHourMax

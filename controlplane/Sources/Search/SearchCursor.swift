@@ -1,7 +1,7 @@
 internal import Core
 
-/// Where the next page begins: the last row's place in its order, or how many ranked rows were shown. Opaque to clients.
-/// It carries the order it belongs to, so that it is not taken for a place in another one.
+/// Where the next page begins: the last row's place in its order, or how many ranked rows were shown. Opaque to
+/// clients. It carries the order it belongs to, so that it is not taken for a place in another one.
 struct SearchCursor: Codable {
   var sort: String
   var ascending: Bool

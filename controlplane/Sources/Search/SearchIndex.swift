@@ -4,8 +4,8 @@ internal import HTTP
 public import Postgres
 internal import StorageAPI
 
-/// Finds documents in the catalogue. No statement runs longer than 900 ms: what is not ready by then is left out of the answer,
-/// which says so.
+/// Finds documents in the catalogue. No statement runs longer than 900 ms: what is not ready by then is left out of the
+/// answer, which says so.
 public struct SearchIndex: Sendable {
   /// Totals are counted so far and no further.
   public static let totalMax = 10_000

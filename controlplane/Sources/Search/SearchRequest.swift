@@ -2,8 +2,8 @@ public import Core
 public import HTTP
 public import StorageAPI
 
-/// A search as a client states it (`POST /api/v1/search`). A field that is not known is refused: a typing error in a filter
-/// would change what is found.
+/// A search as a client states it (`POST /api/v1/search`). A field that is not known is refused: a typing error in a
+/// filter would change what is found.
 public struct SearchRequest: Sendable {
   public enum Mode: String, Sendable, CaseIterable {
     /// The whole file name, ignoring case.

@@ -7,8 +7,8 @@ import Testing
 
 @testable import ControlPlane
 
-/// `controlplane/schema.sql` is what all migrations together make: whoever reads it knows the tables, and whoever changes
-/// one sees the difference in review. `ARTSTORE_WRITE_SCHEMA=1 swift test --filter SchemaTests` writes it anew.
+/// `controlplane/schema.sql` is what all migrations together make: whoever reads it knows the tables, and whoever
+/// changes one sees the difference in review. `ARTSTORE_WRITE_SCHEMA=1 swift test --filter SchemaTests` writes it anew.
 @Suite struct SchemaTests {
   @Test func theSchemaFileIsWhatTheMigrationsMake() async throws {
     let server = try PrivatePostgres.shared.get()

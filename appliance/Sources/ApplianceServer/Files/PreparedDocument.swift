@@ -6,8 +6,8 @@ internal import HTTPServer
 internal import StorageAPI
 internal import Store
 
-/// What every answer about one document shares: its validators, its fields and where its bytes are. Made once for a document
-/// and kept by the store while the document stays as it is.
+/// What every answer about one document shares: its validators, its fields and where its bytes are. Made once for a
+/// document and kept by the store while the document stays as it is.
 struct PreparedDocument: Sendable {
   let size: Int
   let contentType: String

@@ -7,8 +7,7 @@ internal import Store
 internal import Telemetry
 
 /// What an uploader says about a document, however it was sent. Every value is checked as it comes, so that a bad one
-/// is
-/// refused before the bytes behind it are read.
+/// is refused before the bytes behind it are read.
 struct UploadFields: Sendable {
   private(set) var description: String?
   private(set) var tags: [String] = []

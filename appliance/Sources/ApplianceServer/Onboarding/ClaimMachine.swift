@@ -3,8 +3,7 @@ internal import HTTP
 internal import StorageAPI
 
 /// The claim protocol's rules without any I/O: events in, verdicts out. `Claims` is the shell that reads requests,
-/// waits,
-/// writes files. Time is the machine's uptime for sessions and civil time for the code's 24 hours.
+/// waits, writes files. Time is the machine's uptime for sessions and civil time for the code's 24 hours.
 struct ClaimMachine: Sendable {
   /// Sessions live in memory, one per TLS connection (its exporter), so a proof is bound to the connection it was
   /// made on.

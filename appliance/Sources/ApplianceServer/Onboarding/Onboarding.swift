@@ -7,8 +7,7 @@ internal import Synchronization
 public import Telemetry
 
 /// Who this appliance is and who may claim it: the shell around `ClaimMachine`. Every change is written to `state/`
-/// before it
-/// counts, and then told to the listeners.
+/// before it counts, and then told to the listeners.
 public final class Onboarding: Sendable {
   /// What the listeners show and ask for.
   public struct Presentation: Sendable {

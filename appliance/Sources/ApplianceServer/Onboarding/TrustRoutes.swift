@@ -5,8 +5,7 @@ internal import HTTPServer
 internal import StorageAPI
 
 /// What the control plane delivers after the claim: renewed certificates, the key bundle, its time, settings.
-/// Authorised by the
-/// client certificate alone: these are what tokens are checked with.
+/// Authorised by the client certificate alone: these are what tokens are checked with.
 struct TrustRoutes: Sendable {
   let onboarding: Onboarding
 

@@ -36,8 +36,7 @@ struct ProbeRoutes: Sendable {
 }
 
 /// A token bucket for a whole listener: `perSecond` sustained, `burst` at once. Nothing is kept for each caller, so
-/// that
-/// nobody can fill memory with addresses.
+/// that nobody can fill memory with addresses.
 public final class RateLimit: Sendable {
   private let perSecond: Double
   private let burst: Double

@@ -3,8 +3,7 @@ public import HTTP
 public import StorageAPI
 
 /// Upkeep as the API sees it: long runs that are started, waited for, asked about. `UpkeepMaintenance` is it; tests
-/// have
-/// their own.
+/// have their own.
 public protocol Maintenance: Sendable {
   /// Starts a run, or throws `RECONCILE_IN_PROGRESS` while one goes on. Waits up to `wait` for its end.
   func start(_ kind: MaintenanceKind, wait: Duration) async throws(APIError) -> MaintenanceState

@@ -69,8 +69,7 @@ extension Console {
   }
 
   /// One document. The fields come before the bytes, so that nothing has to be held: console.js and the form's own
-  /// order
-  /// see to it.
+  /// order see to it.
   private func upload(_ visit: Visit) async throws -> Response {
     let isScript = visit.request.wantsJSON
     do {
