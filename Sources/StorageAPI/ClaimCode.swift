@@ -27,7 +27,7 @@ public struct ClaimCode: Sendable, Hashable {
     ConstantTime.equal(keyHash, Array(spkiHash.bytes.prefix(Self.keyHashByteCount)))
   }
 
-  /// `XXXXX-XXXXX-…`, nine groups.
+  /// `ABCDE-FGHJK-…`, nine groups.
   public var text: String {
     let bytes = secret + keyHash
     let check = Self.check(bytes)

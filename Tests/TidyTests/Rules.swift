@@ -60,7 +60,7 @@ enum Rules {
         found.append(Violation(path: file.path, line: line.number, reason: "Task.detached is not structured"))
       }
       if file.isTest { continue }
-      for construct in needReason where line.code.contains(construct) && !line.hasReason {
+      for construct in needReason where line.uses(construct) && !line.hasReason {
         found.append(
           Violation(
             path: file.path, line: line.number, reason: "\(construct) without its reason in a comment beside it"))
@@ -73,7 +73,8 @@ enum Rules {
   static func leftovers(_ file: SourceFile) -> [Violation] {
     let words = ["TO" + "DO", "FIX" + "ME", "XX" + "X"]
     return file.lines.flatMap { line in
-      words.filter { line.comment.contains($0) || line.code.contains($0) }.map {
+      let written = (line.comment + " " + line.code).split { !$0.isLetter }
+      return words.filter { word in written.contains { $0 == word } }.map {
         Violation(path: file.path, line: line.number, reason: "\($0) left in the source")
       }
     }
@@ -100,6 +101,14 @@ enum Rules {
 }
 
 extension SourceLine {
+  /// Whether the construct stands in the code as a word of its own: `Entry?` is no `try?`.
+  func uses(_ construct: String) -> Bool {
+    code.ranges(of: construct).contains { range in
+      guard let before = code[..<range.lowerBound].last else { return true }
+      return !before.isLetter
+    }
+  }
+
   /// Three words at least: a reason, not a marker.
   var hasReason: Bool { comment.split(separator: " ").count >= 3 }
 }

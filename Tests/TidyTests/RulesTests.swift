@@ -81,6 +81,11 @@ import Testing
     #expect(Rules.constructs(library("let s = \"\(construct)\"")).isEmpty)
   }
 
+  @Test func partsOfWordsAreNoConstructs() {
+    #expect(Rules.constructs(library("func find() -> Entry? { nil }")).isEmpty)
+    #expect(Rules.leftovers(library("// codes look like XXXXX-XXXXX")).isEmpty)
+  }
+
   @Test func detachedTasksAreFound() {
     #expect(Rules.constructs(library("Task.detached { }  // because I may do so")).count == 1)
   }

@@ -89,7 +89,7 @@ final class Capacity: Sendable {
     // A failing statvfs keeps the last figure; the writes themselves will meet the disk's state.
     if let space = try? disk.space(directory) { state.space = space }  // see the line above
     for other in others {
-      if let space = try? disk.space(other), space.available < floor {  // the same
+      if let space = try? disk.space(other), space.available < floor {  // as two lines above
         state.space = DiskSpace(total: state.space.total, available: 0)
       }
     }

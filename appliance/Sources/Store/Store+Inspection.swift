@@ -87,13 +87,16 @@ extension Store {
 
   /// A number kept in the index for a pass that goes on after a restart.
   public func remembered(_ key: String) -> Int64? {
-    // Losing it only means that a pass begins again.
-    (try? shared.index.write { (writer) throws(SQLiteError) in try writer.remembered(key) }) ?? nil  // see above
+    let read = try? shared.index.write { (writer) throws(SQLiteError) in  // losing it: a pass begins again
+      try writer.remembered(key)
+    }
+    return read ?? nil
   }
 
   public func remember(_ key: String, _ value: Int64) {
-    // Losing it only means that a pass begins again.
-    try? shared.index.write { (writer) throws(SQLiteError) in try writer.remember(key, value) }  // see above
+    try? shared.index.write { (writer) throws(SQLiteError) in  // losing it: a pass begins again
+      try writer.remember(key, value)
+    }
   }
 
   /// The time of the newest change; a clock that shows less went backwards.

@@ -101,7 +101,7 @@ struct Reconcile: Sendable {
   private func checkAttributes(_ document: IndexedDocument, _ found: inout Findings) throws {
     let path = Store.attributesPath(of: document.path)
     let bytes = try? store.disk.contents(store.absolute(path), limit: 65_536)  // unreadable counts as damaged
-    let attributes = bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // the same
+    let attributes = bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // unreadable counts as lost
     if let attributes, attributes.record == document.record, attributes.lsn == document.lsn { return }
     guard let again = try store.document(document.record.fileID), again.lsn == document.lsn else { return }
     if let attributes, attributes.lsn > document.lsn, attributes.record.fileID == document.record.fileID {
