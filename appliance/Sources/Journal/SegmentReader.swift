@@ -72,7 +72,8 @@ struct SegmentReader {
       }
       let size = Int(UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
       let end = offset + Record.headerBytes + size
-      guard size <= Record.payloadBytesMax, end <= buffer.count else {
+      // Its padding belongs to a record: one that was accepted without would leave what is appended next unaligned.
+      guard size <= Record.payloadBytesMax, offset + Record.headerBytes + Record.padded(size) <= buffer.count else {
         return .failure(Fault(reason: "a record is longer than the file"))
       }
       let crc = UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
