@@ -105,12 +105,13 @@ class Process:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turns SIGTERM and SIGHUP into the KeyboardInterrupt that Ctrl-C is, so that clean-up always runs."""
+    """Turns SIGTERM and SIGHUP into the KeyboardInterrupt that Ctrl-C is, so that clean-up always runs; SIGINT as well,
+    for a shell starts what it puts into the background with SIGINT ignored."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -44,8 +44,8 @@ import Testing
     }
   }
 
-  /// A payload that needs padding, and writing goes on after the cut: found by the simulation (seed 12388865941023), where
-  /// a record without its padding was taken, the next one began unaligned, and nothing after it could be read again.
+  /// A payload that needs padding, and writing goes on after the cut: found by the simulation (seed 12388865941023),
+  /// where a record without its padding was taken, the next one began unaligned, and nothing after it could be read.
   @Test func theJournalGoesOnAfterATailTornAtAnyByte() throws {
     let fixture = try JournalFixture()
     let journal = try fixture.start()
