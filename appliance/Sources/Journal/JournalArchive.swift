@@ -93,17 +93,22 @@ public final class JournalArchive: Sendable {
   }
 
   private func writeAnchor(_ number: UInt64) throws(DiskError) {
-    do {
+    do throws(JournalError) {
       let bytes = try read(number)
       var reader = try SegmentReader(bytes, file: path(number))
       while case .record = reader.next() {}
-      let anchor = Anchor(number: number, lastLSN: reader.lastLSN, hash: SHA256.digest(bytes))
-      try disk.replace("\(directory)/anchor.json", with: JSON.encode(anchor))
-    } catch let error as DiskError {
-      throw error
+      try write(Anchor(number: number, lastLSN: reader.lastLSN, hash: SHA256.digest(bytes)))
     } catch {
+      if case .disk(let error) = error { throw error }
       throw DiskError("prune (\(error))", path(number), code: 5)
     }
+  }
+
+  func write(_ anchor: Anchor) throws(JournalError) {
+    let file = "\(directory)/anchor.json"
+    let bytes: [UInt8]
+    do { bytes = try JSON.encode(anchor) } catch { throw .damaged(file: file, offset: 0, reason: "\(error)") }
+    do throws(DiskError) { try disk.replace(file, with: bytes) } catch { throw .disk(error) }
   }
 
   public func anchor() throws(JournalError) -> Anchor? {

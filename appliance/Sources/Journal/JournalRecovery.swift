@@ -22,6 +22,8 @@ public final class JournalRecovery {
   public private(set) var sealed: [SealedSegment] = []
   /// What was set aside, if anything.
   public private(set) var tornTail: TornTail?
+  /// The epoch of the last record; nil in a journal without any.
+  public private(set) var lastEpoch: UInt64?
 
   /// Prepares recovery. `attestedLSN`: what the index holds, hence was durable; 0 when it is unknown.
   public init(
@@ -57,8 +59,28 @@ public final class JournalRecovery {
     }
   }
 
-  /// Begins a new incarnation, durable before this returns, and hands over the journal.
-  public func start(incarnation: UInt64) throws(JournalError) -> sending Journal {
+  /// The records are of an earlier life than the one that begins: this is a copy that is being taken over.
+  public var isAdopted: Bool { lastEpoch.map { $0 < configuration.epoch } ?? false }
+
+  /// Whether there is no journal at all: not one segment.
+  public var isMissing: Bool { segments.isEmpty }
+
+  /// For a journal that was lost while its documents were not: the new one begins after `lsn`, the highest that any of
+  /// them names, and says so in an anchor. Before `start`.
+  public func begin(after lsn: UInt64) throws(JournalError) {
+    precondition(segments.isEmpty, "a journal that exists goes on by itself")
+    let archive: JournalArchive
+    do throws(DiskError) { archive = try JournalArchive(configuration, disk: disk) } catch { throw .disk(error) }
+    try archive.write(JournalArchive.Anchor(number: 0, lastLSN: lsn, hash: SegmentHeader.nothingBefore))
+    lastLSN = lsn
+    firstLSN = lsn + 1
+  }
+
+  /// Begins a new incarnation, durable before this returns, and hands over the journal. `first`: records that become
+  /// durable with it, so that neither is there without the other.
+  public func start(
+    incarnation: UInt64, first: [(type: RecordType, payload: [UInt8])] = []
+  ) throws(JournalError) -> sending Journal {
     let segment = try firstSegment()
     let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN)
     if journal.segmentEpoch != configuration.epoch { try journal.seal() }
@@ -67,6 +89,7 @@ public final class JournalRecovery {
       writer.uint64(incarnation)
       writer.uint64(UInt64(bitPattern: now.microseconds))
     }
+    for (type, payload) in first { journal.add(type) { $0.raw(payload) } }
     _ = try journal.commit()
     incarnations.append(Incarnation(id: incarnation, firstLSN: lsn))
     return journal
@@ -75,7 +98,7 @@ public final class JournalRecovery {
   private func firstSegment() throws(JournalError) -> ActiveSegment {
     if let active { return ActiveSegment(active.header, file: active.file, bytes: active.bytes) }
     let header = SegmentHeader(
-      number: 1, firstLSN: 1, appliance: configuration.appliance, epoch: configuration.epoch,
+      number: 1, firstLSN: lastLSN + 1, appliance: configuration.appliance, epoch: configuration.epoch,
       previous: SegmentHeader.nothingBefore, created: time.now())
     do throws(DiskError) {
       return try ActiveSegment.create(header, in: configuration, disk: disk)
@@ -113,6 +136,7 @@ extension JournalRecovery {
         lastLSN = firstLSN - 1
       }
       let end = read(&reader)
+      if reader.lastLSN >= reader.header.firstLSN { lastEpoch = reader.header.epoch }
       let isLast = number == segments.last
       if case .bad(let reason) = end {
         guard isLast else { throw .damaged(file: path, offset: reader.offset, reason: reason) }
@@ -130,7 +154,8 @@ extension JournalRecovery {
     guard lastLSN >= attestedLSN else {
       throw .damaged(
         file: segments.last.map(configuration.segmentPath) ?? configuration.directory, offset: 0,
-        reason: "the journal ends at LSN \(lastLSN), but the index holds changes up to \(attestedLSN)")
+        reason: "the journal ends at LSN \(lastLSN), but the index holds changes up to \(attestedLSN); if this is a "
+          + "restored copy, `artstore-appliance init --adopt` takes it over as it is")
     }
   }
 
@@ -142,6 +167,12 @@ extension JournalRecovery {
     }
     guard header.number == number else {
       throw .damaged(file: path, offset: 16, reason: "it says to be segment \(header.number)")
+    }
+    guard header.epoch <= configuration.epoch else {
+      throw .foreign(
+        file: path,
+        reason: "it is of epoch \(header.epoch), later than this store's \(configuration.epoch): state/store.json was "
+          + "put back without the journal; restore both from one backup and run `artstore-appliance init --adopt`")
     }
     guard let previous else { return }
     guard number == previous.header.number + 1 else {

@@ -68,8 +68,11 @@ final class IndexRebuild: Sendable {
       let attributes = try? Attributes(bytes),  // an unreadable file is reported, not fatal
       StoredName.attributes(of: attributes.path) == path
     else { return nil }
+    // When it expired or was deleted no attribute says; from when the file was written its grace is never too short.
+    let written =
+      attributes.record.status == .active ? nil : try tree.disk.stat(tree.absolute(path))?.modifiedMicroseconds
     return IndexRow(
       attributes.record, json: attributes.record.json, path: attributes.path, lsn: attributes.lsn,
-      changedAt: attributes.record.uploadedAt)
+      changedAt: written.map(Timestamp.init(microseconds:)) ?? attributes.record.uploadedAt)
   }
 }

@@ -60,6 +60,8 @@ extension Store {
     var seq: Int64 = 0
     if let cursor = query.cursor { seq = try place(of: cursor) }
     let offset = query.cursor == nil ? query.offset : 0
+    // Read before the page: whatever the page shows, this store had come that far.
+    let applied = shared.index.appliedLSN
     let page = try reading { (index) throws(SQLiteError) in
       try index.page(after: seq, offset: offset, limit: query.limit, status: query.status?.number)
     }
@@ -67,7 +69,7 @@ extension Store {
     let total = query.status.map { counts[$0.number].files } ?? counts.reduce(0) { $0 + $1.files }
     return ListPage(
       items: page.items, count: page.count, total: total, hasMore: page.hasMore,
-      nextCursor: page.hasMore ? listCursor(page.last) : nil)
+      nextCursor: page.hasMore ? listCursor(page.last, at: applied) : nil)
   }
 
   /// What changed after a position (nil: from the beginning), in LSN order; waits up to `wait` for the first change.
@@ -130,37 +132,41 @@ extension Store {
   /// A cursor counts only when this store gave it out and has not been put back behind it since: same epoch and
   /// generation, a known incarnation that had come that far, not beyond the end, not below the tombstones' floor.
   func check(_ position: Position) throws(APIError) {
-    let snapshot = shared.index.snapshot
-    let starts = shared.incarnations
-    let place = starts.lastIndex { $0.id == position.incarnation }
-    let isKnown =
-      place.map { place in
-        let end = place + 1 < starts.count ? starts[place + 1].firstLSN - 1 : UInt64.max
-        return position.lsn <= end
-      } ?? false
-    guard position.epoch == shared.epoch, position.generation == shared.index.generation, isKnown,
-      position.lsn <= snapshot.appliedLSN, position.lsn >= snapshot.tombstoneFloor || position.lsn == 0
-    else {
+    let floor = shared.index.snapshot.tombstoneFloor
+    guard isOwn(position), position.lsn >= floor || position.lsn == 0 else {
       throw APIError(.cursorExpired, "this cursor is not of this storage's present history; take a full listing")
     }
   }
 
-  /// Cursors of the listing: base64url of generation and place, 8 bytes each.
-  private func listCursor(_ seq: Int64) -> String {
+  private func isOwn(_ position: Position) -> Bool {
+    let starts = shared.incarnations
+    guard position.epoch == shared.epoch, position.generation == shared.index.generation,
+      position.lsn <= shared.index.appliedLSN,
+      let place = starts.lastIndex(where: { $0.id == position.incarnation })
+    else { return false }
+    let end = place + 1 < starts.count ? starts[place + 1].firstLSN - 1 : UInt64.max
+    return position.lsn <= end
+  }
+
+  /// Cursors of the listing: the position of when the page was read, then the place in the order of uploads. The
+  /// place alone would also be one in a restored copy, for other documents.
+  private func listCursor(_ seq: Int64, at lsn: UInt64) -> String {
     var writer = BinaryWriter()
-    writer.uint64(shared.index.generation)
     writer.uint64(UInt64(bitPattern: seq))
-    return Base64.url.encode(writer.bytes)
+    return shared.position(lsn).cursor + Base64.url.encode(writer.bytes)
   }
 
   private func place(of cursor: String) throws(APIError) -> Int64 {
-    guard cursor.utf8.count <= 64, let bytes = Base64.url.decode(cursor), bytes.count == 16 else {
+    guard cursor.utf8.count <= 64, let position = Position(cursor: String(cursor.prefix(48))),
+      let bytes = Base64.url.decode(String(cursor.dropFirst(48))), bytes.count == 8
+    else {
       throw RecordValidation.refuse("cursor", "not one of this listing's cursors; begin again without it")
     }
-    var reader = BinaryReader(bytes[...])
-    guard reader.uint64() == shared.index.generation, let seq = reader.uint64() else {
-      throw APIError(.cursorExpired, "the listing was rebuilt since this cursor was given out; begin again without it")
+    guard isOwn(position) else {
+      throw APIError(
+        .cursorExpired, "this cursor is not of this storage's present history; begin again without it")
     }
-    return Int64(bitPattern: seq)
+    var reader = BinaryReader(bytes[...])
+    return Int64(bitPattern: reader.uint64() ?? 0)
   }
 }

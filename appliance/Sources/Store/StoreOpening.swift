@@ -19,13 +19,14 @@ struct StoreParts: ~Copyable {
 
 /// The way from files to a running store: lock, identity, index, journal, redo, a new incarnation, a checkpoint.
 struct StoreOpening {
-  private let configuration: StoreConfiguration
-  private let disk: any Disk
-  private let time: any TimeSource
+  let configuration: StoreConfiguration
+  let disk: any Disk
+  let time: any TimeSource
   private let random: any RandomSource
-  private let tree: DocumentTree
+  let tree: DocumentTree
   private let lock: any DiskFile
-  private let state: StateFiles
+  let state: StateFiles
+  var isAdopting = false
 
   init(
     _ configuration: StoreConfiguration, disk: any Disk, time: any TimeSource, random: any RandomSource
@@ -61,7 +62,7 @@ struct StoreOpening {
     } catch {
       throw .journal(error)
     }
-    let isNew = recovery.lastLSN == 0
+    let isNew = try begin(recovery)
     let index: Index
     // An index older than the journal's first record (restored from a backup) has a gap that nothing can fill.
     if let opened, opened.appliedLSN + 1 >= recovery.firstLSN {
@@ -70,7 +71,7 @@ struct StoreOpening {
       index = try newIndex(indexIdentity, isComplete: isNew)
     }
     let checkpoint = recovery.checkpoint.flatMap { Checkpoint($0) }
-    guard checkpoint != nil || recovery.firstLSN == 1 else {
+    guard checkpoint != nil || recovery.firstLSN == 1 || recovery.lastEpoch == nil else {
       throw .invalid(
         "the journal begins at LSN \(recovery.firstLSN) and holds no checkpoint: segments are missing; restore them")
     }
@@ -90,7 +91,7 @@ struct StoreOpening {
     return try Store(parts, configuration: configuration)
   }
 
-  private struct Findings {
+  struct Findings {
     let identity: StateFiles.Identity
     let index: Index
     let recovery: JournalRecovery
@@ -106,7 +107,7 @@ struct StoreOpening {
     let recovered = found.recovery.lastLSN
     let journal: Journal
     do throws(JournalError) {
-      journal = try found.recovery.start(incarnation: random.uint64() >> 1)
+      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found))
     } catch {
       throw .journal(error)
     }

@@ -10,6 +10,7 @@ enum Program {
 
       serve                    run the daemon
       init                     make an empty appliance and print its claim code
+      init --adopt             take over a restored copy as a new life: old positions are void (daemon stopped)
       claim-code [--again]     print the code an administrator claims this appliance with; --again forgets the
                                fleet that has claimed it (daemon stopped)
       status                   who holds the data directory, mode, claim, certificate
