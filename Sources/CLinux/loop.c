@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "clinux_loop.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <sys/uio.h>
@@ -42,6 +43,22 @@ failed:;
   errno = reason;
   return -1;
 }
+
+int clinux_adopt_listener(int fd, struct sockaddr_storage *address) {
+  int listens = 0, type = 0;
+  socklen_t size = sizeof listens, length = sizeof *address;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) ||
+      (size = sizeof type, getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size)) ||
+      getsockname(fd, (struct sockaddr *)address, &length))
+    return -1;
+  if (!listens || type != SOCK_STREAM || (address->ss_family != AF_INET && address->ss_family != AF_INET6)) {
+    errno = EINVAL;
+    return -1;
+  }
+  return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) || fcntl(fd, F_SETFD, FD_CLOEXEC) ? -1 : 0;
+}
+
+int clinux_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 3); }
 
 int clinux_accept(int listener, struct sockaddr_storage *address, socklen_t *length) {
   *length = sizeof *address;

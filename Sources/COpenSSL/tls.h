@@ -2,9 +2,13 @@
 // TLS for Swift: wrapped macros, and the BIO that gathers records. Everything static inline: two modules include this
 // header.
 #include <errno.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -21,8 +25,40 @@ static inline void artstore_ctx_read_ahead(SSL_CTX *ctx, int bytes) {
   SSL_CTX_set_read_ahead(ctx, 1);
   SSL_CTX_set_default_read_buffer_len(ctx, (size_t)bytes);
 }
-static inline int artstore_ctx_ticket_keys(SSL_CTX *ctx, const unsigned char *keys, int count) {
-  return (int)SSL_CTX_set_tlsext_ticket_keys(ctx, (void *)keys, count);
+// What the callbacks of one context know; outlives the context. Used on the context's own thread.
+typedef struct {
+  int has_pinned;            // pinned: SHA-256 of a client key's SPKI
+  unsigned char pinned[32];
+  int ticket_key_count;      // 0 to 2: the first one makes tickets, both are accepted
+  unsigned char ticket_keys[2][80];  // a name of 16 bytes, an HMAC key and an AES key of 32 each
+} artstore_facts;
+
+static inline void artstore_ctx_use_facts(SSL_CTX *ctx, artstore_facts *facts) { SSL_CTX_set_app_data(ctx, facts); }
+
+static int artstore_ticket_key(SSL *ssl, unsigned char name[16], unsigned char iv[EVP_MAX_IV_LENGTH],
+                               EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_new) {
+  artstore_facts *facts = (artstore_facts *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+  int at = 0;
+  if (is_new) {
+    if (facts->ticket_key_count == 0 || RAND_bytes(iv, 16) != 1) return -1;
+    memcpy(name, facts->ticket_keys[0], 16);
+  } else {
+    while (at < facts->ticket_key_count && memcmp(name, facts->ticket_keys[at], 16)) at++;
+    if (at == facts->ticket_key_count) return 0;  // a full handshake instead
+  }
+  unsigned char *key = facts->ticket_keys[at];
+  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key + 16, 32),
+                             OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"sha256", 0),
+                             OSSL_PARAM_construct_end()};
+  if (!EVP_MAC_CTX_set_params(mac, parameters) ||
+      !EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key + 48, iv, is_new))
+    return -1;
+  return at == 0 ? 1 : 2;
+}
+// `seconds`: how long a ticket may be used.
+static inline int artstore_ctx_tickets(SSL_CTX *ctx, long seconds) {
+  SSL_CTX_set_timeout(ctx, seconds);
+  return (int)SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, artstore_ticket_key);
 }
 static inline int artstore_ctx_add_chain(SSL_CTX *ctx, X509 *certificate) {
   return (int)SSL_CTX_add1_chain_cert(ctx, certificate);
@@ -39,20 +75,48 @@ static int artstore_verify_pinned(int good, X509_STORE_CTX *store) {
   int error = X509_STORE_CTX_get_error(store);
   if (error != X509_V_ERR_CERT_NOT_YET_VALID && error != X509_V_ERR_CERT_HAS_EXPIRED) return 0;
   SSL *ssl = (SSL *)X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-  const void *pinned = ssl ? SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
+  const artstore_facts *facts = ssl ? (artstore_facts *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
   X509 *leaf = X509_STORE_CTX_get0_cert(store);
-  if (!pinned || !leaf) return 0;
+  if (!facts || !facts->has_pinned || !leaf) return 0;
   unsigned char *spki = NULL, hash[32];
   int count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
   if (count <= 0) return 0;
-  int matches = EVP_Digest(spki, (size_t)count, hash, NULL, EVP_sha256(), NULL) && !CRYPTO_memcmp(hash, pinned, 32);
+  int matches = EVP_Digest(spki, (size_t)count, hash, NULL, EVP_sha256(), NULL);
+  matches = matches && !CRYPTO_memcmp(hash, facts->pinned, 32);
   OPENSSL_free(spki);
   if (matches) SSL_set_num_tickets(ssl, 0);
   return matches;
 }
-static inline void artstore_ctx_verify(SSL_CTX *ctx, int mode, unsigned char *pinned) {
-  if (pinned) SSL_CTX_set_app_data(ctx, pinned);
-  SSL_CTX_set_verify(ctx, mode, pinned ? artstore_verify_pinned : NULL);
+static inline void artstore_ctx_verify(SSL_CTX *ctx, int mode) {
+  SSL_CTX_set_verify(ctx, mode, artstore_verify_pinned);
+}
+
+// Whether the client's certificate and its issuers that it sent are valid today; 1 without a certificate.
+static inline int artstore_dates_fit(SSL *ssl) {
+  X509 *leaf = SSL_get0_peer_certificate(ssl);
+  if (leaf && X509_cmp_current_time(X509_get0_notBefore(leaf)) >= 0) return 0;
+  if (leaf && X509_cmp_current_time(X509_get0_notAfter(leaf)) <= 0) return 0;
+  STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+  for (int i = 0; i < sk_X509_num(chain); i++)
+    if (X509_cmp_current_time(X509_get0_notAfter(sk_X509_value(chain, i))) <= 0) return 0;
+  return 1;
+}
+
+// Verifies the client's certificate anew, as the handshake would, against the authorities of `ctx`: for connections
+// that outlived a change of the set-up. 1: good. 0: not, or there is none.
+static inline int artstore_verify_again(SSL_CTX *ctx, SSL *ssl) {
+  X509 *leaf = SSL_get0_peer_certificate(ssl);
+  if (!leaf) return 0;
+  X509_STORE_CTX *store = X509_STORE_CTX_new();
+  int good = store && X509_STORE_CTX_init(store, SSL_CTX_get_cert_store(ctx), leaf, SSL_get_peer_cert_chain(ssl)) &&
+             X509_STORE_CTX_set_default(store, "ssl_client");
+  if (good) {
+    X509_VERIFY_PARAM_set_depth(X509_STORE_CTX_get0_param(store), SSL_CTX_get_verify_depth(ctx));
+    good = X509_verify_cert(store) == 1;
+  }
+  X509_STORE_CTX_free(store);
+  ERR_clear_error();
+  return good;
 }
 
 // Where one connection's records go: a window of memory that the caller lends for the length of one call, so that many

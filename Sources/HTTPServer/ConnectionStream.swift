@@ -41,14 +41,14 @@ final class ConnectionStream {
     while true {
       switch tls.handshake() {
       case .done:
-        try await flush("the TLS handshake", until: deadline)
+        try await flush(.handshake, until: deadline)
         return
-      case .wantsRead: try await waitToReceive("the TLS handshake", until: deadline)
-      case .wantsWrite: try await flush("the TLS handshake", until: deadline)
+      case .wantsRead: try await waitToReceive(.handshake, until: deadline)
+      case .wantsWrite: try await flush(.handshake, until: deadline)
       case .closed: throw .gone("closed during the TLS handshake")
       case .failed(let error):
         // The alert that tells the peer why.
-        _ = output.flush(to: channel.descriptor)
+        _ = send()
         throw .gone(error.description)
       }
     }
@@ -56,6 +56,7 @@ final class ConnectionStream {
 
   func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
     isFreshlyWoken = false
+    guard !channel.isClosed else { return .failed("closed") }
     guard let tls else { return receivePlain(into: buffer) }
     let (step, count) = tls.read(into: buffer)
     switch step {
@@ -87,7 +88,10 @@ final class ConnectionStream {
 
   /// Takes as many bytes as there is room for; fewer than offered means: flush first.
   func put(_ bytes: UnsafeRawBufferPointer) throws(ConnectionEnd) -> Int {
-    guard let tls else { return output.isFull ? 0 : output.append(bytes) }
+    guard let tls else {
+      let count = min(bytes.count, output.pieceMax)
+      return output.isFull ? 0 : output.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+    }
     do { return try tls.write(bytes) } catch { throw .gone(error.description) }
   }
 
@@ -98,36 +102,36 @@ final class ConnectionStream {
   }
 
   /// Waits for something to receive, having sent what is gathered: the peer may be waiting for it.
-  func waitToReceive(_ what: StaticString, until deadline: Deadline) async throws(ConnectionEnd) {
-    try await flush(what, until: deadline)
-    do { try await channel.readable(until: deadline, what) } catch { throw ConnectionEnd(error) }
+  func waitToReceive(_ wait: PeerWait, until deadline: Deadline) async throws(ConnectionEnd) {
+    try await flush(wait, until: deadline)
+    do { try await channel.readable(until: deadline, wait.text) } catch { throw ConnectionEnd(error, waitingFor: wait) }
     isFreshlyWoken = true
   }
 
   /// The same for a body, which must keep its pace.
   func waitForBody(receivedSinceLast count: Int) async throws(ConnectionEnd) {
     let start = Deadline.now
-    try await waitToReceive("the request's body", until: .after(limits.bodyIdleTimeout))
+    try await waitToReceive(.body, until: .after(limits.bodyIdleTimeout))
     guard receiving.add(bytes: count, waited: Deadline.now.since(start)) else {
-      throw .timedOut("the request's body came too slowly")
+      throw .tooSlow(.body)
     }
   }
 
   /// Sends everything gathered. Each wait may take `bodyIdleTimeout`, all together until `deadline`; the pace is kept.
-  func flush(_ what: StaticString = "the client to take the answer", until deadline: Deadline = .never)
-    async throws(ConnectionEnd)
-  {
+  func flush(_ wait: PeerWait = .answer, until deadline: Deadline = .never) async throws(ConnectionEnd) {
     while true {
       let before = output.count
-      switch output.flush(to: channel.descriptor) {
+      switch send() {
       case .done: return
       case .failed(let errno): throw .gone(ReactorError.system(call: "send", errno: errno).description)
       case .blocked:
         let start = Deadline.now
         let limit = min(deadline, .after(limits.bodyIdleTimeout))
-        do { try await channel.writable(until: limit, what) } catch { throw ConnectionEnd(error) }
+        do { try await channel.writable(until: limit, wait.text) } catch {
+          throw ConnectionEnd(error, waitingFor: wait)
+        }
         guard sending.add(bytes: before - output.count, waited: Deadline.now.since(start)) else {
-          throw .timedOut("the client takes the answer too slowly")
+          throw .tooSlow(.answer)
         }
       }
     }
@@ -155,8 +159,14 @@ final class ConnectionStream {
 
   /// Says goodbye in order: close_notify, then the end of our side.
   func finish() {
+    guard !channel.isClosed else { return }
     tls?.close()
-    _ = output.flush(to: channel.descriptor)
+    _ = send()
     channel.finishWriting()
+  }
+
+  /// Sends what is gathered. Never on a channel that was closed meanwhile: its descriptor's number may be another's.
+  private func send() -> SendBuffer.Outcome {
+    channel.isClosed ? .failed(EBADF) : output.flush(to: channel.descriptor)
   }
 }

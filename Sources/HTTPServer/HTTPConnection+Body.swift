@@ -20,6 +20,7 @@ extension HTTPConnection {
       return piece
     } catch {
       body.isBroken = true
+      server.metrics.refusals.increment(server.configuration.name, error.reason)
       throw error.apiError
     }
   }
@@ -124,7 +125,7 @@ extension HTTPConnection {
         if let piece = try takeFixed(left) {
           drained += piece.count
         } else {
-          try await stream.waitToReceive("the rest of a body nobody reads", until: deadline)
+          try await stream.waitToReceive(.rest, until: deadline)
         }
       }
       return true

@@ -100,7 +100,7 @@ extension HTTPConnection {
     while position < end {
       let scratch = loop.scratch
       let room = UnsafeMutableRawBufferPointer(
-        rebasing: scratch[prefix..<min(scratch.count, prefix + end - position)])
+        rebasing: scratch[prefix..<min(scratch.count, prefix + min(end - position, stream.output.pieceMax))])
       switch FileRead.cached(slice.file.descriptor, into: room, at: position) {
       case .bytes(0): throw .unfinished("a file is shorter than its record says")
       case .bytes(let count):

@@ -8,7 +8,10 @@ internal import Telemetry
 /// One connection from its first byte to its last: heads, handlers, answers, one request after the other.
 final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thread; handlers elsewhere hop there
   private enum Phase {
+    case handshake
     case idle
+    /// A head has begun and is not whole.
+    case head
     case busy
   }
 
@@ -17,7 +20,13 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   let remote: SocketAddress
   private var origin: RequestOrigin
   let limits: HTTPLimits
-  private var phase = Phase.busy
+  private var phase = Phase.handshake
+  /// When the phase began.
+  private var since: Deadline
+  /// Why somebody else closed it.
+  private var fate: ConnectionEnd?
+  /// Its place among the loop's connections.
+  var place = 0
   /// Received and not used yet: `input[inputStart...]`.
   var input: [UInt8] = []
   var inputStart = 0
@@ -31,6 +40,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.remote = remote
     origin = RequestOrigin(remote: remote, peer: nil, peerSPKI: nil, exporter: nil)
     limits = context.server.configuration.limits
+    since = context.loop.now
   }
 
   var loop: EventLoop { context.loop }
@@ -40,8 +50,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   func serve() async {
     defer { stream.channel.close() }
     do {
-      try await stream.handshake()
-      identifyPeer()
+      try await shakeHands()
       while let head = try await nextHead() {
         guard try await exchange(head), !context.isStopping else {
           await linger()
@@ -50,8 +59,33 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
       }
       stream.finish()
     } catch {
-      await end(error)
+      await end(fate ?? error)
     }
+  }
+
+  private func shakeHands() async throws(ConnectionEnd) {
+    guard let tls = stream.tls else { return }
+    defer { server.admission.handshakeEnded() }
+    do {
+      try await stream.handshake()
+    } catch {
+      server.metrics.handshakes.increment(server.configuration.name, "failed")
+      throw error
+    }
+    server.metrics.handshakes.increment(server.configuration.name, tls.isResumed ? "resumed" : "full")
+    guard tls.isStillTrusted else { throw .untrusted }
+    identifyPeer(tls)
+  }
+
+  /// How long nothing of worth has come of it: nil while a request is under way.
+  func expendable(now: Deadline) -> Duration? { phase == .busy ? nil : now.since(since) }
+
+  var isShakingHands: Bool { phase == .handshake }
+
+  /// Gives its place to another connection.
+  func evict() {
+    fate = .evicted
+    stop()
   }
 
   /// Ends the connection if no request is under way.
@@ -59,10 +93,12 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     if phase == .idle { stop() }
   }
 
-  func stop() { stream.channel.close() }
+  func stop() {
+    if phase == .idle { stream.finish() }
+    stream.channel.close()
+  }
 
-  private func identifyPeer() {
-    guard let tls = stream.tls else { return }
+  private func identifyPeer(_ tls: TLSConnection) {
     let certificate = tls.peerCertificate()
     origin = RequestOrigin(
       remote: remote, peer: certificate?.identity, peerSPKI: certificate?.spkiHash,
@@ -79,7 +115,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     let answer: APIError
     switch reason {
     case .refused(let error): answer = error.apiError
-    case .timedOut where phase == .busy && body.isBefore:
+    case .untrusted:
+      answer = reason.apiError
+    case .timedOut(.head):
       answer = APIError(.timeout, "the request's head came too slowly; send it again")
     default: return
     }
@@ -97,6 +135,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   private func linger() async {
     phase = .busy
     stream.finish()
+    if stream.channel.isClosed { return }
     let deadline = Deadline.after(limits.drainTimeout)
     var drained = 0
     while drained < limits.drainBytesMax * 4 {
@@ -115,8 +154,11 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     body = IncomingBody()
     var headDeadline: Deadline?
     if inputStart < input.count {
-      phase = .busy
-      if let head = try parseInput() { return head }
+      if let head = try parseInput() {
+        phase = .busy
+        return head
+      }
+      enter(.head)
       headDeadline = .after(limits.headTimeout)
     }
     let idleDeadline = Deadline.after(limits.idleTimeout)
@@ -124,22 +166,35 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
       let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<32_768])
       switch stream.isSurelyBlocked ? .blocked : stream.receive(into: scratch) {
       case .bytes(let count):
-        phase = .busy
-        if headDeadline == nil { headDeadline = .after(limits.headTimeout) }
-        if let head = try take(UnsafeRawBufferPointer(rebasing: scratch[..<count])) { return head }
+        if let head = try take(UnsafeRawBufferPointer(rebasing: scratch[..<count])) {
+          phase = .busy
+          return head
+        }
+        if headDeadline == nil {
+          enter(.head)
+          headDeadline = .after(limits.headTimeout)
+        }
       case .blocked:
         if let headDeadline {
-          try await stream.waitToReceive("the request's head", until: headDeadline)
+          try await stream.waitToReceive(.head, until: headDeadline)
         } else {
-          phase = .idle
+          enter(.idle)
           if context.isStopping { return nil }
-          do { try await stream.waitToReceive("a request", until: idleDeadline) } catch { return nil }
+          do { try await stream.waitToReceive(.idle, until: idleDeadline) } catch {
+            server.metrics.refusals.increment(server.configuration.name, (fate ?? error).reason)
+            return nil
+          }
         }
       case .end where headDeadline == nil: return nil
       case .end: throw .gone("closed in the middle of a head")
       case .failed(let why): if headDeadline == nil { return nil } else { throw .gone(why) }
       }
     }
+  }
+
+  private func enter(_ next: Phase) {
+    phase = next
+    since = loop.now
   }
 
   /// A head from bytes just received; nil when more are needed. Parses only when a line has ended: a client that sends
@@ -183,6 +238,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   /// Answers one request; whether the connection goes on.
   private func exchange(_ head: RequestHead) async throws(ConnectionEnd) -> Bool {
     let started = Deadline.clock
+    try verifyPeer()
     requestNumber += 1
     stream.restartPace()
     body = IncomingBody(head)
@@ -199,6 +255,17 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     guard sent.keepsConnection else { return false }
     if body.isOver { return true }
     return await drainBody()
+  }
+
+  /// Certificates and authorities change under connections that live for days: after a change the client is verified
+  /// again before its next request.
+  private func verifyPeer() throws(ConnectionEnd) {
+    guard let tls = stream.tls, let acceptor = context.acceptor, acceptor.isOutdated(tls) else { return }
+    do {
+      guard try acceptor.verifyAgain(tls) else { throw ConnectionEnd.untrusted }
+    } catch {
+      throw .untrusted
+    }
   }
 
   private func record(

@@ -2,8 +2,16 @@ public import HTTP
 
 /// What one server takes from outside. Every wait has a deadline and every queue an end.
 public struct HTTPLimits: Sendable {
-  /// Open connections, all loops together; one more is closed at once.
+  /// Open connections, all loops together. One more takes the place of one that is idle or slow to begin; when there is
+  /// none it is closed at once, before TLS.
   public var connectionsMax = 10_000
+  /// Open connections from one IPv4 address or one IPv6 /64.
+  public var connectionsPerAddressMax = 10_000
+  /// TLS handshakes that are not finished, all loops together; one more takes the place of the slowest.
+  public var handshakesMax = 1024
+  /// TLS handshakes begun a second, with a burst of two seconds' worth; more are closed before they cost anything.
+  /// 0: any number.
+  public var handshakesPerSecondMax = 0
   /// Request line and fields.
   public var head = HeadLimits()
   /// From the accepted connection to the finished TLS handshake.

@@ -19,7 +19,9 @@ public final class HTTPServer: Service {
   let files: BlockingPool
   private let loops: EventLoopGroup
   private let sockets = Mutex<[ListeningSocket]>([])
-  private let connectionCount = Atomic<Int>(0)
+  let admission: Admission
+  /// Connections taken in one go before others on the loop get their turn.
+  static let acceptedInARow = 32
 
   public init(
     _ configuration: HTTPServerConfiguration, router: Router, loops: EventLoopGroup, logger: Logger,
@@ -32,6 +34,7 @@ public final class HTTPServer: Service {
     self.metrics = metrics
     self.time = time
     self.random = random
+    admission = Admission(configuration.limits, isTLS: configuration.tls != nil)
     files = BlockingPool(
       name: "file reads of \(configuration.name)", threads: 4, queueLimit: configuration.limits.connectionsMax)
   }
@@ -45,11 +48,19 @@ public final class HTTPServer: Service {
 
   /// Binds at once, so that a port in use is told at start and port 0 has its number. A second call tells the same
   /// address.
+  ///
+  /// `inherited`: a socket that somebody else keeps open over our restarts (systemd); the loops share it, and what
+  /// waits in it when this process ends is the next one's.
   @discardableResult
-  public func bind() throws(ReactorError) -> SocketAddress {
+  public func bind(inherited: ListeningSocket? = nil) throws(ReactorError) -> SocketAddress {
     let bound: Result<SocketAddress, ReactorError> = sockets.withLock { sockets in
       if let first = sockets.first { return .success(first.address) }
       do throws(ReactorError) {
+        if let inherited {
+          defer { inherited.close() }
+          for _ in loops.loops { sockets.append(try inherited.duplicate()) }
+          return .success(inherited.address)
+        }
         var address = configuration.address
         // Shared sockets would join another process's on the same port without a word: an unshared one notices it.
         if address.port != 0 { try ListeningSocket(address, isShared: false).close() }
@@ -109,57 +120,5 @@ public final class HTTPServer: Service {
       group.cancelAll()
     }
     listener.close()
-  }
-
-  /// Takes connections until the listener is closed, then waits for those that are open.
-  private func accept(_ listener: Channel, _ context: LoopContext) async {
-    await withDiscardingTaskGroup { group in
-      while !listener.isClosed {
-        switch listener.accept() {
-        case .connection(let descriptor, let remote):
-          if let connection = admit(descriptor, remote, context) {
-            group.addTask { await self.run(connection, context) }
-          }
-        case .none:
-          do { try await listener.readable(until: .never, "a connection") } catch { return }
-        case .exhausted(let error):
-          logger.warning("cannot accept connections", ["error": .error(error)])
-          metrics.refusals.increment(configuration.name, "exhausted")
-          do { try await IO.sleep(.milliseconds(100)) } catch { return }
-        }
-      }
-    }
-  }
-
-  private func admit(_ descriptor: CInt, _ remote: SocketAddress, _ context: LoopContext) -> HTTPConnection? {
-    do {
-      let channel = try Channel(descriptor: descriptor, loop: context.loop)
-      guard connectionCount.load(ordering: .relaxed) < configuration.limits.connectionsMax else {
-        metrics.refusals.increment(configuration.name, "connections")
-        channel.close()
-        return nil
-      }
-      let output = SendBuffer(loop: context.loop)
-      do {
-        let tls = try context.acceptor?.connection(descriptor: descriptor, output: output)
-        let stream = ConnectionStream(channel: channel, tls: tls, output: output, limits: configuration.limits)
-        let open = connectionCount.add(1, ordering: .relaxed).newValue
-        metrics.connections.set(Double(open), configuration.name)
-        return HTTPConnection(context: context, stream: stream, remote: remote)
-      } catch {
-        channel.close()
-        throw error
-      }
-    } catch {
-      logger.error("cannot serve a connection", ["error": .error(error)])
-      return nil
-    }
-  }
-
-  private func run(_ connection: HTTPConnection, _ context: LoopContext) async {
-    context.add(connection)
-    await connection.serve()
-    context.remove(connection)
-    metrics.connections.set(Double(connectionCount.subtract(1, ordering: .relaxed).newValue), configuration.name)
   }
 }

@@ -6,6 +6,7 @@ public final class HTTPServerMetrics: Sendable {
   let duration: Histogram
   let connections: Gauge
   let refusals: Counter
+  let handshakes: Counter
   let bytes: Counter
 
   /// - Parameter prefix: of every name, with its underscore: `se_`, `cp_`.
@@ -19,6 +20,9 @@ public final class HTTPServerMetrics: Sendable {
     refusals = registry.counter(
       "\(prefix)http_refusals_total", help: "Connections and requests that a limit or the protocol ended.",
       labels: ["server", "reason"])
+    handshakes = registry.counter(
+      "\(prefix)tls_handshakes_total", help: "TLS handshakes, by how they ended: full, resumed, failed.",
+      labels: ["server", "kind"])
     bytes = registry.counter(
       "\(prefix)http_body_bytes_total", help: "Body bytes.", labels: ["server", "direction"])
   }

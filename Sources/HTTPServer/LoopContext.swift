@@ -8,7 +8,9 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   let loop: EventLoop
   let server: HTTPServer
   let acceptor: TLSAcceptor?
-  private var connections: [ObjectIdentifier: HTTPConnection] = [:]
+  private var connections: [HTTPConnection] = []
+  /// Where the next look for an expendable connection begins.
+  private var cursor = 0
   private(set) var isStopping = false
   /// A head under construction; its memory is used again and again.
   var head = ResponseHeadWriter()
@@ -25,9 +27,36 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
 
   var count: Int { connections.count }
 
-  func add(_ connection: HTTPConnection) { connections[ObjectIdentifier(connection)] = connection }
+  func add(_ connection: HTTPConnection) {
+    connection.place = connections.count
+    connections.append(connection)
+  }
 
-  func remove(_ connection: HTTPConnection) { connections[ObjectIdentifier(connection)] = nil }
+  func remove(_ connection: HTTPConnection) {
+    let last = connections.removeLast()
+    guard last !== connection else { return }
+    connections[connection.place] = last
+    last.place = connection.place
+  }
+
+  /// So many are looked at for one that can go: enough to find one of the oldest, few enough to stay cheap in a flood.
+  private static let sampleCount = 32
+
+  /// Ends the connection, of a sample, that has been idle or beginning for longest; with `onlyHandshakes` one whose
+  /// handshake is not finished. False when there is none in the sample.
+  func evictOne(onlyHandshakes: Bool) -> Bool {
+    var oldest: (connection: HTTPConnection, age: Duration)?
+    for _ in 0..<min(Self.sampleCount, connections.count) {
+      cursor = cursor + 1 < connections.count ? cursor + 1 : 0
+      let connection = connections[cursor]
+      guard !onlyHandshakes || connection.isShakingHands, !connection.stream.channel.isClosed,
+        let age = connection.expendable(now: loop.now), age > oldest?.age ?? .zero
+      else { continue }
+      oldest = (connection, age)
+    }
+    oldest?.connection.evict()
+    return oldest != nil
+  }
 
   /// A number that no other request is likely to have; not secret.
   func nextIdentifier() -> UInt64 {
@@ -38,12 +67,12 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   /// Idle connections end now, the others with their request's answer.
   func stopGracefully() {
     isStopping = true
-    for connection in connections.values { connection.stopIfIdle() }
+    for connection in connections { connection.stopIfIdle() }
   }
 
   func stopNow() {
     isStopping = true
-    for connection in connections.values { connection.stop() }
+    for connection in connections { connection.stop() }
   }
 }
 

@@ -95,7 +95,10 @@ public final class Router: Sendable {
     case is CancellationError, ReactorError.cancelled:
       return renderError(APIError(.timeout, "the request was cut off before it was finished; send it again"), request)
     case ReactorError.overloaded:
-      return refuse(APIError(.overloaded, "the server has too much to do; try again shortly", cause: error), request)
+      return refuse(
+        APIError(
+          .overloaded, "the server has too much to do; try again shortly", headers: ["Retry-After": "1"], cause: error),
+        request)
     default: return fail(error, request)
     }
   }

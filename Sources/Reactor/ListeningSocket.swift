@@ -20,6 +20,34 @@ public struct ListeningSocket: Sendable {
     self.address = SocketAddress(bound)
   }
 
+  /// A listening TCP socket that this process was started with. Throws `EINVAL` when the descriptor is none.
+  public init(inherited descriptor: CInt) throws(ReactorError) {
+    var bound = sockaddr_storage()
+    guard clinux_adopt_listener(descriptor, &bound) == 0 else {
+      throw .system(call: "taking over descriptor \(descriptor) as a listening TCP socket", errno: clinux_errno())
+    }
+    self.descriptor = descriptor
+    address = SocketAddress(bound)
+  }
+
+  private init(descriptor: CInt, address: SocketAddress) {
+    self.descriptor = descriptor
+    self.address = address
+  }
+
+  /// Another descriptor of the same socket: for another loop.
+  public func duplicate() throws(ReactorError) -> ListeningSocket {
+    let copy = clinux_duplicate(descriptor)
+    guard copy >= 0 else { throw .system(call: "duplicating a listening socket", errno: clinux_errno()) }
+    return ListeningSocket(descriptor: copy, address: address)
+  }
+
+  /// Ends an accepted connection that no channel took over, with a last word if it takes one at once.
+  public static func refuse(_ connection: CInt, saying bytes: [UInt8]) {
+    if !bytes.isEmpty { _ = bytes.withUnsafeBytes { clinux_send(connection, $0.baseAddress, $0.count) } }
+    Glibc.close(connection)
+  }
+
   /// For a socket that no channel took over.
   public func close() { Glibc.close(descriptor) }
 }

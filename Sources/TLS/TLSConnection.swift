@@ -1,7 +1,7 @@
 internal import COpenSSL
 internal import Core
 public import Crypto
-public import Reactor
+internal import Reactor
 
 /// The TLS side of one server connection: pure non-blocking steps over a socket. What is to be sent is gathered in
 /// `output`,
@@ -23,6 +23,8 @@ public final class TLSConnection {
 
   private let ssl: OpaquePointer
   private let loopContext: TLSLoopContext
+  /// The set-up whose authorities the client was last verified by.
+  private(set) var verifiedGeneration: Int
   private let gather: UnsafeMutablePointer<artstore_gather>
   private let output: SendBuffer
   /// A record's largest plaintext (RFC 8446 §5.1).
@@ -32,6 +34,7 @@ public final class TLSConnection {
     guard let ssl = SSL_new(loopContext.context) else { throw TLSError(openSSL: "making a TLS connection") }
     self.ssl = ssl
     self.loopContext = loopContext
+    verifiedGeneration = loopContext.generationNumber
     self.output = output
     gather = .allocate(capacity: 1)
     gather.initialize(to: artstore_gather(fd: descriptor, drained: 0, capacity: 0, length: 0, window: nil))
@@ -76,10 +79,11 @@ public final class TLSConnection {
   /// again.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> Int {
     var taken = 0
+    let recordBytes = min(Self.recordBytes, output.pieceMax)
     while taken < bytes.count, !output.isFull, let base = bytes.baseAddress {
       lendOutput()
       // A record always fits then, so OpenSSL never has to be offered the same bytes again.
-      let result = SSL_write(ssl, base + taken, CInt(min(Self.recordBytes, bytes.count - taken)))
+      let result = SSL_write(ssl, base + taken, CInt(min(recordBytes, bytes.count - taken)))
       takeBackOutput()
       guard result > 0 else { throw TLSError(openSSL: "writing to a TLS connection") }
       taken += Int(result)
@@ -132,6 +136,26 @@ public final class TLSConnection {
     return try? Certificate(der: der)  // what cannot be parsed again has no identity: the caller treats nil as nobody
   }
 
+  /// OpenSSL does not verify a resumed session's certificate again. Its ticket shows that it was verified under this
+  /// very set-up, so only time can have changed the verdict. Ask after the handshake; true for clients without a
+  /// certificate.
+  public var isStillTrusted: Bool {
+    !isResumed || SSL_get_verify_result(ssl) != Int(X509_V_OK) || artstore_dates_fit(ssl) == 1
+  }
+
+  func verifyAgain(by newest: TLSLoopContext) -> Bool {
+    guard verify(by: newest) else { return false }
+    verifiedGeneration = newest.generationNumber
+    return true
+  }
+
+  private func verify(by context: TLSLoopContext) -> Bool {
+    guard SSL_get0_peer_certificate(ssl) != nil else { return true }
+    // The pinned key that came past its dates has no identity to lose, and is judged at each request.
+    guard SSL_get_verify_result(ssl) == Int(X509_V_OK) else { return true }
+    return artstore_verify_again(context.context, ssl) == 1
+  }
+
   /// Whether an earlier session was resumed.
   public var isResumed: Bool { SSL_session_reused(ssl) == 1 }
 
@@ -153,22 +177,5 @@ public final class TLSConnection {
     case SSL_ERROR_ZERO_RETURN: return .closed
     default: return .failed(TLSError(openSSL: operation))
     }
-  }
-}
-
-/// Makes connections for one loop, with the newest set-up. Used on that loop's thread only.
-public final class TLSAcceptor {
-  private let server: TLSServerContext
-  private var loopContext: TLSLoopContext
-
-  public init(_ server: TLSServerContext) throws(TLSError) {
-    self.server = server
-    loopContext = try TLSLoopContext(server.generation)
-  }
-
-  /// A connection on a non-blocking socket that was just accepted.
-  public func connection(descriptor: CInt, output: SendBuffer) throws(TLSError) -> TLSConnection {
-    if loopContext.generationNumber != server.generationNumber { loopContext = try TLSLoopContext(server.generation) }
-    return try TLSConnection(loopContext, descriptor: descriptor, output: output)
   }
 }

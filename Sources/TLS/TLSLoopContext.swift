@@ -10,8 +10,9 @@ final class TLSLoopContext {
   /// What reading may have to answer is put here.
   let aside = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 4096)
 
-  /// SHA-256 of the key that is let in past its dates; read by the verify callback while the context lives.
-  private let pinnedKey = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 32)
+  /// What OpenSSL's callbacks read while the context lives.
+  private let facts = UnsafeMutablePointer<artstore_facts>.allocate(capacity: 1)
+  private(set) var ticketKeysNumber = -1
 
   /// Read in one go: a full record (16 KiB) with its head and some of the next.
   private static let readAheadBytes: CInt = 20_480
@@ -31,13 +32,15 @@ final class TLSLoopContext {
     self.library = library
     self.context = context
     gatherMethod = method
+    facts.initialize(to: artstore_facts())
     try configure(generation)
   }
 
   deinit {
     aside.deallocate()
     SSL_CTX_free(context)
-    pinnedKey.deallocate()
+    OPENSSL_cleanse(facts, MemoryLayout<artstore_facts>.size)
+    facts.deallocate()
     BIO_meth_free(gatherMethod)
     OSSL_LIB_CTX_free(library)
   }
@@ -53,11 +56,25 @@ final class TLSLoopContext {
     artstore_ctx_read_ahead(context, Self.readAheadBytes)
     // One ticket: clients here keep connections; a second one costs a signature's worth of work for nothing.
     SSL_CTX_set_num_tickets(context, 1)
-    guard artstore_ctx_ticket_keys(context, generation.ticketKeys, CInt(generation.ticketKeys.count)) == 1,
+    artstore_ctx_use_facts(context, facts)
+    use(generation.ticketKeys)
+    guard artstore_ctx_tickets(context, Int(TLSServerContext.ticketLifetime.components.seconds)) == 1,
       SSL_CTX_set_session_id_context(context, "artstore", 8) == 1
     else { throw TLSError(openSSL: "setting session tickets") }
     try useCertificate(configuration)
     try askForClientCertificate(configuration)
+  }
+
+  /// Takes the newest ticket keys; cheap when they have not changed.
+  func use(_ keys: TLSServerContext.TicketKeys) {
+    guard keys.number != ticketKeysNumber else { return }
+    ticketKeysNumber = keys.number
+    facts.pointee.ticket_key_count = CInt(keys.keys.count)
+    withUnsafeMutableBytes(of: &facts.pointee.ticket_keys) { room in
+      for (index, key) in keys.keys.enumerated() {
+        UnsafeMutableRawBufferPointer(rebasing: room[(index * 80)..<(index * 80 + 80)]).copyBytes(from: key)
+      }
+    }
   }
 
   private func useCertificate(_ configuration: TLSServerConfiguration) throws(TLSError) {
@@ -97,11 +114,10 @@ final class TLSLoopContext {
     }
     let must = configuration.clientCertificate == .required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0
     if let pinned = configuration.clientKeyPastDates {
-      _ = pinnedKey.initialize(from: pinned.bytes)
-      artstore_ctx_verify(context, SSL_VERIFY_PEER | must, pinnedKey.baseAddress)
-    } else {
-      artstore_ctx_verify(context, SSL_VERIFY_PEER | must, nil)
+      withUnsafeMutableBytes(of: &facts.pointee.pinned) { $0.copyBytes(from: pinned.bytes) }
+      facts.pointee.has_pinned = 1
     }
+    artstore_ctx_verify(context, SSL_VERIFY_PEER | must)
     SSL_CTX_set_verify_depth(context, 3)
   }
 

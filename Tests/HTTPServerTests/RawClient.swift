@@ -8,11 +8,20 @@ final class RawClient {
 
   struct Failed: Error { let what: String }
 
-  init(_ address: SocketAddress) throws {
+  /// `host`: whom it comes from; all of 127.0.0.0/8 is this machine.
+  init(_ address: SocketAddress, from host: String = "127.0.0.1") throws {
     descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
     var limit = timeval(tv_sec: 10, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    var own = sockaddr_in()
+    own.sin_family = sa_family_t(AF_INET)
+    inet_pton(AF_INET, host, &own.sin_addr)
+    _ = withUnsafePointer(to: &own) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
     var name = sockaddr_in()
     name.sin_family = sa_family_t(AF_INET)
     name.sin_port = UInt16(address.port).bigEndian

@@ -11,11 +11,13 @@ struct TestServer: Sendable {
     var spki: Checksum?
     var exported: [UInt8]?
     var isResumed = false
+    var isStillTrusted: Bool?
     var failure: String?
   }
 
   let loops: EventLoopGroup
   let context: TLSServerContext
+  var loop = 0
   static let pattern = [UInt8]((0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) })
 
   /// Two ends of a connection inside the process.
@@ -28,7 +30,7 @@ struct TestServer: Sendable {
 
   func serve(_ descriptor: CInt) async -> Seen {
     await withTaskGroup(of: Seen.self) { group in
-      group.addTask(executorPreference: loops.loops[0]) { await onLoop(descriptor) }
+      group.addTask(executorPreference: loops.loops[loop]) { await onLoop(descriptor) }
       return await group.next() ?? Seen()
     }
   }
@@ -36,7 +38,7 @@ struct TestServer: Sendable {
   private func onLoop(_ descriptor: CInt) async -> Seen {
     var seen = Seen()
     do {
-      let loop = loops.loops[0]
+      let loop = loops.loops[loop]
       let channel = try Channel(descriptor: descriptor, loop: loop)
       defer { channel.close() }
       let output = SendBuffer(loop: loop)
@@ -47,6 +49,7 @@ struct TestServer: Sendable {
       seen.spki = certificate?.spkiHash
       seen.exported = tls.exportKeyingMaterial(label: "EXPORTER-test", count: 32)
       seen.isResumed = tls.isResumed
+      seen.isStillTrusted = tls.isStillTrusted
       while let wanted = try await read8(tls, channel, output) {
         var sent = 0
         while sent < wanted {
@@ -66,6 +69,35 @@ struct TestServer: Sendable {
       seen.failure = "\(error)"
     }
     return seen
+  }
+
+  /// One connection that outlives reloads: whether its client is still trusted after each.
+  func verdicts(_ descriptor: CInt, after configurations: [TLSServerConfiguration]) async -> [Bool] {
+    await withTaskGroup(of: [Bool].self) { group in
+      group.addTask(executorPreference: loops.loops[loop]) {
+        do {
+          let channel = try Channel(descriptor: descriptor, loop: loops.loops[loop])
+          defer { channel.close() }
+          let output = SendBuffer(loop: channel.loop)
+          let acceptor = try TLSAcceptor(context)
+          let tls = try acceptor.connection(descriptor: descriptor, output: output)
+          try await repeating(channel, output) { tls.handshake() }
+          var verdicts: [Bool] = []
+          for configuration in configurations {
+            guard !acceptor.isOutdated(tls) else { return [] }
+            try context.reload(configuration)
+            guard acceptor.isOutdated(tls) else { return [] }
+            verdicts.append(try acceptor.verifyAgain(tls))
+          }
+          _ = try Self.pattern.withUnsafeBytes { try tls.write(UnsafeRawBufferPointer(rebasing: $0[..<1])) }
+          try await flush(channel, output)
+          return verdicts
+        } catch {
+          return []
+        }
+      }
+      return await group.next() ?? []
+    }
   }
 
   private func flush(_ channel: Channel, _ output: SendBuffer) async throws {

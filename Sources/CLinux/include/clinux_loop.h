@@ -33,6 +33,10 @@ void clinux_name_thread(const char *name);
 // A non-blocking, listening TCP socket; `address` is read and then holds what was bound. `shared`: with SO_REUSEPORT,
 // so that several sockets may listen on one address.
 int clinux_listen(struct sockaddr_storage *address, socklen_t *length, int backlog, int shared);
+// Makes an inherited listening TCP socket non-blocking and close-on-exec; fills in where it is bound. EINVAL for
+// anything else.
+int clinux_adopt_listener(int fd, struct sockaddr_storage *address);
+int clinux_duplicate(int fd);
 // One connection, non-blocking, without Nagle's delay.
 int clinux_accept(int listener, struct sockaddr_storage *address, socklen_t *length);
 ssize_t clinux_send(int fd, const void *bytes, size_t count);
