@@ -1,4 +1,5 @@
-/// A request method (RFC 9110 §9). Methods we never serve stay `other` and answer 405 or 501.
+/// A request method (RFC 9110 §9). `TRACE` and `CONNECT` are known and never served (405); every other one is `other`
+/// (501).
 public enum HTTPMethod: String, Hashable, Sendable, CaseIterable {
   case get = "GET"
   case head = "HEAD"
@@ -7,6 +8,8 @@ public enum HTTPMethod: String, Hashable, Sendable, CaseIterable {
   case patch = "PATCH"
   case delete = "DELETE"
   case options = "OPTIONS"
+  case trace = "TRACE"
+  case connect = "CONNECT"
   case other = "*"
 }
 

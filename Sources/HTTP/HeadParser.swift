@@ -4,8 +4,19 @@ struct HeadParser {
   var head = RequestHead.Content()
   /// Where the request target lies.
   var target = 0..<0
+  /// What `Transfer-Encoding` asks for.
+  private enum Coding {
+    case chunked
+    /// Codings that are spelled well, but that nobody here knows.
+    case unknown
+    case malformed
+  }
+
   private var hostCount = 0
+  private var contentTypes = 0
+  private var authorizations = 0
   private var transferEncodings = 0
+  private var coding = Coding.chunked
 
   init(limits: HeadLimits) { self.limits = limits }
 
@@ -66,14 +77,13 @@ struct HeadParser {
     for offset in 0..<min(count, 5) where bytes[start + offset] != name.utf8Start[offset] {
       return try bad("the protocol is not HTTP/1")
     }
-    if count > 5 {
-      let digit = bytes[start + 5] &- 0x30
-      guard digit < 10 else { return try bad("the version is not a digit") }
-      guard digit == 1 else { throw HTTPParseError(.versionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken here") }
-    }
+    if count > 5, bytes[start + 5] &- 0x30 >= 10 { return try bad("the version is malformed") }
     if count > 6, bytes[start + 6] != UInt8(ascii: ".") { return try bad("the version is malformed") }
     if count > 7 {
       guard bytes[start + 7] &- 0x30 < 10 else { return try bad("the version is malformed") }
+      guard bytes[start + 5] == UInt8(ascii: "1") else {
+        throw HTTPParseError(.versionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+      }
       head.minorVersion = bytes[start + 7] == UInt8(ascii: "0") ? 0 : 1
       head.keepAlive = head.minorVersion == 1
     }
@@ -136,16 +146,17 @@ struct HeadParser {
       }
       head.expectsContinue = true
     case 10 where Self.equals(bytes, name, "connection"): interpretConnection(bytes, value)
+    // Two of them are read differently by those who take the first and those who take the last (RFC 9110 §5.3).
+    case 12 where Self.equals(bytes, name, "content-type"):
+      contentTypes += 1
+      if contentTypes > 1 { return try bad("more than one Content-Type") }
+    case 13 where Self.equals(bytes, name, "authorization"):
+      authorizations += 1
+      if authorizations > 1 { return try bad("more than one Authorization") }
     case 14 where Self.equals(bytes, name, "content-length"): try interpretLength(bytes, value)
     case 17 where Self.equals(bytes, name, "transfer-encoding"):
       transferEncodings += 1
-      if Self.equals(bytes, value, "chunked") {
-        head.isChunked = true
-      } else if Self.mentions(bytes, value, "chunked") {
-        return try bad("the transfer coding is not exactly chunked")
-      } else {
-        throw HTTPParseError(.notImplemented, "the only transfer coding known is chunked")
-      }
+      coding = Self.coding(bytes, value)
     default: break
     }
   }
@@ -153,20 +164,17 @@ struct HeadParser {
   private mutating func interpretHost(_ bytes: Span<UInt8>, _ value: Range<Int>) throws(HTTPParseError) {
     hostCount += 1
     guard hostCount == 1 else { return try bad("more than one Host") }
-    for index in value {
-      switch bytes[index] {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-        UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "%"), UInt8(ascii: "~"):
-        continue
-      default: return try bad("Host is malformed")
-      }
-    }
+    guard HostGrammar.isAuthority(bytes, value) else { return try bad("Host is not a host and port") }
+    head.host = value
   }
 
   private mutating func interpretLength(_ bytes: Span<UInt8>, _ value: Range<Int>) throws(HTTPParseError) {
     guard head.contentLength == nil else { return try bad("more than one Content-Length") }
     guard (1...18).contains(value.count) else { return try bad("Content-Length is not a number") }
+    // RFC 9110 allows zeros before the number; a reader that takes them for octal would see another length.
+    guard value.count == 1 || bytes[value.lowerBound] != UInt8(ascii: "0") else {
+      return try bad("Content-Length begins with a zero")
+    }
     var length = 0
     for index in value {
       let digit = bytes[index] &- 0x30
@@ -194,12 +202,37 @@ struct HeadParser {
     if closes { head.keepAlive = false }
   }
 
-  private func finish() throws(HTTPParseError) {
+  private mutating func finish() throws(HTTPParseError) {
     if head.minorVersion == 1, hostCount != 1 { return try bad("HTTP/1.1 needs a Host") }
     guard transferEncodings > 0 else { return }
     if head.contentLength != nil { return try bad("both Content-Length and Transfer-Encoding") }
     if transferEncodings > 1 { return try bad("more than one Transfer-Encoding") }
     if head.minorVersion == 0 { return try bad("HTTP/1.0 has no Transfer-Encoding") }
+    switch coding {
+    case .chunked: head.isChunked = true
+    case .unknown: throw HTTPParseError(.notImplemented, "the only transfer coding known is chunked")
+    case .malformed: return try bad("the transfer coding is not exactly chunked")
+    }
+  }
+
+  /// `chunked` alone is taken. Other codings before it, or instead of it, are told apart from what only looks like it:
+  /// an empty element, a parameter, a coding after it.
+  private static func coding(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Coding {
+    if equals(bytes, value, "chunked") { return .chunked }
+    var start = value.lowerBound
+    while true {
+      var end = start
+      while end < value.upperBound, FieldGrammar.isToken(bytes[end]) { end += 1 }
+      if end == start { return .malformed }
+      let isLast = end == value.upperBound
+      if equals(bytes, start..<end, "chunked") { return isLast ? .unknown : .malformed }
+      if mentions(bytes, start..<end, "chunked") { return .malformed }
+      if isLast { return .unknown }
+      while end < value.upperBound, bytes[end] == 0x20 || bytes[end] == 0x09 { end += 1 }
+      guard end < value.upperBound, bytes[end] == UInt8(ascii: ",") else { return .malformed }
+      start = end + 1
+      while start < value.upperBound, bytes[start] == 0x20 || bytes[start] == 0x09 { start += 1 }
+    }
   }
 
   private static func method(_ bytes: Span<UInt8>, _ range: Range<Int>) -> HTTPMethod {
@@ -214,7 +247,9 @@ struct HeadParser {
     if has("PUT") { return .put }
     if has("PATCH") { return .patch }
     if has("DELETE") { return .delete }
-    return has("OPTIONS") ? .options : .other
+    if has("OPTIONS") { return .options }
+    if has("TRACE") { return .trace }
+    return has("CONNECT") ? .connect : .other
   }
 
   /// Ignoring case; `text` is lower-case letters, digits and hyphens.

@@ -29,6 +29,7 @@ extension RequestHead.Content {
   /// Fills `path` and `query` (RFC 9112 §3.2).
   fileprivate mutating func resolveTarget() throws(HTTPParseError) {
     let target = bytes[target]
+    if target.contains(UInt8(ascii: "#")) { throw HTTPParseError(.badRequest, "the target holds a fragment") }
     if target.first == UInt8(ascii: "/") { return try resolveOrigin(target) }
     if method == .options, target.elementsEqual(CollectionOfOne(UInt8(ascii: "*"))) {
       path = "*"
@@ -38,7 +39,7 @@ extension RequestHead.Content {
       throw HTTPParseError(.badRequest, "the request target is neither a path nor an http(s) URI")
     }
     let origin = target[authority...].firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
-    guard authority < (origin ?? target.endIndex) else { throw HTTPParseError(.badRequest, "the target names no host") }
+    try checkAuthority(authority..<(origin ?? target.endIndex))
     guard let origin else { return }
     if target[origin] == UInt8(ascii: "?") {
       query = try Self.parseQuery(target[(origin + 1)...])
@@ -46,6 +47,18 @@ extension RequestHead.Content {
       try resolveOrigin(target[origin...])
     }
   }
+
+  /// The authority of an absolute target must say what `Host` says. RFC 9112 §3.2.2 lets the target win; whoever routed
+  /// the request by `Host` before us would have meant another site, so nobody wins.
+  private func checkAuthority(_ authority: Range<Int>) throws(HTTPParseError) {
+    guard HostGrammar.isAuthority(bytes.span, authority) else {
+      throw HTTPParseError(.badRequest, "the target names no host")
+    }
+    guard host.isEmpty || bytes[host].elementsEqual(bytes[authority], by: { Self.lowered($0) == Self.lowered($1) })
+    else { throw HTTPParseError(.badRequest, "the target and Host name different hosts") }
+  }
+
+  private static func lowered(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
   private static func authorityStart(_ target: ArraySlice<UInt8>) -> Int? {
     for scheme in ["http://", "https://"] where target.count > scheme.utf8.count {
@@ -58,7 +71,6 @@ extension RequestHead.Content {
   private mutating func resolveOrigin(_ target: ArraySlice<UInt8>) throws(HTTPParseError) {
     let mark = target.firstIndex(of: UInt8(ascii: "?"))
     let rawPath = target[..<(mark ?? target.endIndex)]
-    if rawPath.contains(UInt8(ascii: "#")) { throw HTTPParseError(.badRequest, "the target holds a fragment") }
     if rawPath.contains(UInt8(ascii: "%")) {
       guard let decoded = PercentEncoding.decode(rawPath), let text = String(validating: decoded, as: UTF8.self) else {
         throw HTTPParseError(.badRequest, "the path is not percent-encoded UTF-8")

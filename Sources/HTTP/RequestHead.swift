@@ -12,6 +12,8 @@ public struct RequestHead: Sendable {
   struct Content: Sendable {
     var method = HTTPMethod.other
     var target = 0..<0
+    /// Where the value of `Host` lies; empty when there is none (HTTP/1.0).
+    var host = 0..<0
     var path = "/"
     var query = QueryItems()
     var minorVersion = 1

@@ -40,7 +40,9 @@ struct LoopFigures {
     case .patch: 4
     case .delete: 5
     case .options: 6
-    case .other: 7
+    case .trace: 7
+    case .connect: 8
+    case .other: 9
     }
   }
 }

@@ -66,6 +66,7 @@ public final class Router: Sendable {
     var request = original
     var index: Int?
     do {
+      if let answer = try answerWithoutRoute(request) { return Handled(response: answer, route: nil, request: request) }
       let place = try match(&request)
       index = place
       request.principal = try await authorizer.authorize(request, for: routes[place].access)
@@ -143,10 +144,33 @@ public final class Router: Sendable {
     return place
   }
 
+  /// What no route is asked about: methods that nobody knows, and `OPTIONS` (RFC 9110 §9.3.7) of the server as a whole
+  /// or of a path that has no answer of its own to it. Tells no more than a 405 would.
+  private func answerWithoutRoute(_ request: Request) throws(APIError) -> Response? {
+    switch request.method {
+    case .other:
+      throw APIError(
+        .methodNotAllowed, "the method is unknown here; methods are written in capitals", status: .notImplemented)
+    case .options:
+      if request.path == "*" { return .empty(.noContent, headers: ["Allow": allowed(Array(routes.indices))]) }
+      var path = request.path
+      let (found, _) = path.withUTF8 { root.find($0) }
+      if found.isEmpty || found.contains(where: { routes[$0].method == .options }) { return nil }
+      return .empty(.noContent, headers: ["Allow": allowed(found)])
+    default: return nil
+    }
+  }
+
   private func methodNotAllowed(_ places: [Int]) -> APIError {
-    var allowed = Set(places.map { routes[$0].method.rawValue })
-    if allowed.contains(HTTPMethod.get.rawValue) { allowed.insert(HTTPMethod.head.rawValue) }
-    let list = allowed.sorted().joined(separator: ", ")
+    let list = allowed(places)
     return APIError(.methodNotAllowed, "this path answers \(list)", headers: ["Allow": list])
+  }
+
+  /// The methods of some routes, with those that follow from them.
+  private func allowed(_ places: [Int]) -> String {
+    var methods = Set(places.map { routes[$0].method.rawValue })
+    if methods.contains(HTTPMethod.get.rawValue) { methods.insert(HTTPMethod.head.rawValue) }
+    methods.insert(HTTPMethod.options.rawValue)
+    return methods.sorted().joined(separator: ", ")
   }
 }

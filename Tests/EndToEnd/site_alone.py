@@ -32,12 +32,12 @@ class SiteAlone:
             "SE_JWKS_FILE": str(self.issuer.write_key_set(directory / "pki/jwks.json")),
         }
         self.appliance = Appliance(directory, mode, "site", configuration, {**files, **(settings or {})})
-        self._ingester = self.authority.client("ingester", "test")
+        self.ingester = self.authority.client("ingester", "test")
 
     def token(self, scopes: Sequence[str] = EVERY_SCOPE, subject: str = "sa_test", seconds: int = 240) -> str:
         return self.issuer.token(f"storage:{self.storage_id}", scopes, subject, seconds)
 
     def client(self, token: str | None = None) -> Client:
         """As the ingester would call it; with a token for everything unless another is given."""
-        identity = (self._ingester, self.authority.certificate)
+        identity = (self.ingester, self.authority.certificate)
         return self.appliance.client(*identity, self.token() if token is None else token)

@@ -57,7 +57,24 @@ struct RouterTests {
   @Test func wrongMethodNamesThoseThatWork() async throws {
     let response = await Self.files.respond(to: try .make(.delete, "/files/7"))
     #expect(response.status == .methodNotAllowed)
-    #expect(response.headers["Allow"] == "GET, HEAD, PATCH")
+    #expect(response.headers["Allow"] == "GET, HEAD, OPTIONS, PATCH")
+  }
+
+  @Test func optionsNamesTheMethodsOfAPathAndOfTheServer() async throws {
+    let path = await Self.files.respond(to: try .make(.options, "/files/7"))
+    #expect(path.status == .noContent)
+    #expect(path.headers["Allow"] == "GET, HEAD, OPTIONS, PATCH")
+    let server = await Self.files.respond(to: try .make(.options, "*"))
+    #expect(server.status == .noContent)
+    let allowed = server.headers["Allow"]?.split(separator: ", ").map(String.init) ?? []
+    #expect(Set(allowed).isSuperset(of: ["GET", "HEAD", "OPTIONS", "PATCH"]))
+    #expect(await Self.files.respond(to: try .make(.options, "/nothing")).status == .notFound)
+  }
+
+  @Test func anOptionsRouteOfItsOwnWins() async throws {
+    let route = Self.named(.options, "/files")
+    let router = Self.router([route, Self.named(.get, "/files")])
+    #expect(await router.respond(to: try .make(.options, "/files")).status == .ok)
   }
 
   @Test func getAnswersHead() async throws {

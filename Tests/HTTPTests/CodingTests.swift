@@ -20,7 +20,8 @@ struct CodingTests {
   }
 
   @Test func takesChunksApartWhereverTheyAreCut() throws {
-    let coded = Array("5\r\nhello\r\n0010;name=\"v\";x\r\n, chunked world!\r\n0\r\nX: y\r\nZ: w\r\n\r\nnext".utf8)
+    let coded = Array(
+      "5\r\nhello\r\n0010;name=\"v\\\";\";x\t; y = z ;w\r\n, chunked world!\r\n0\r\nX: y\r\nZ: w\r\n\r\nnext".utf8)
     for cut in 0...coded.count {
       let found = try #require(try Self.decode([Array(coded[..<cut]), Array(coded[cut...])]))
       #expect(String(decoding: found.body, as: UTF8.self) == "hello, chunked world!", "cut at \(cut)")
@@ -34,6 +35,9 @@ struct CodingTests {
     "\r\n", "x\r\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "-5\r\n", "0x5\r\n", "5\nhello\r\n", "5\r\nhelloX\r\n",
     "5\r\nhello\n", "5\r\nhello\r\r\n", "5;a\nb\r\n", "5;\u{0}\r\n", "5\r", "fffffffffffffffff\r\n",
     "0\r\nX\nY: z\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n x\r\n\r\n", "0\r\nX: y\r\r\n",
+    "5;\r\nhello\r\n", "5; \r\nhello\r\n", "5;[x]\r\nhello\r\n", "5;a=\r\nhello\r\n", "5;a=b c\r\nhello\r\n",
+    "5;a=\"b\r\nhello\r\n", "5 a\r\nhello\r\n", "5;a \r\nhello\r\n", "5;;a\r\nhello\r\n",
+    "0\r\nX\r\n\r\n", "0\r\nX : y\r\n\r\n", "0\r\nX: y\r\n z\r\n\r\n",
   ])
   func refusesBrokenChunks(_ coded: String) {
     guard coded != "5\r" else { return }

@@ -44,7 +44,11 @@ struct RequestHeadTests {
     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding:\u{b}chunked\r\n",
     "X: a\r\n b\r\n", " X: a\r\n", "X: a\rb\r\n", "X: a\nY: b\r\n", "X: a\u{0}b\r\n", "X: a\u{7f}\r\n", "X@Y: a\r\n",
     ": a\r\n", "X\r\n", "Host: b\r\n", "Transfer\u{0}-Encoding: chunked\r\n",
-    "X: a\r\n\tTransfer-Encoding: chunked\r\n",
+    "X: a\r\n\tTransfer-Encoding: chunked\r\n", "Content-Length: 03\r\n", "Content-Length: 00\r\n",
+    "Transfer-Encoding: , chunked\r\n", "Transfer-Encoding: chunked,\r\n", "Transfer-Encoding:\r\n",
+    "Transfer-Encoding: chunked;q=1\r\n", "Transfer-Encoding: chunked gzip\r\n",
+    "Content-Length: 3\r\nTransfer-Encoding: gzip\r\n", "Transfer-Encoding: gzip\r\nContent-Length: 3\r\n",
+    "Content-Type: a/b\r\nContent-Type: a/b\r\n", "Authorization: a\r\nX: y\r\nauthorization: b\r\n",
   ])
   func refusesAmbiguousFields(_ fields: String) {
     #expect(throws: HTTPParseError.self) { try Self.parse("POST / HTTP/1.1\r\nHost: a\r\n\(fields)\r\n") }
@@ -64,6 +68,14 @@ struct RequestHeadTests {
     ("GET /%2e%2E/a HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("GET /?a=%f HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+    ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n", 501),
+    ("GET / HTTP/01.1\r\nHost: a\r\n\r\n", 400), ("GET / HTTP/1.01\r\nHost: a\r\n\r\n", 400),
+    ("GET / HTTP/1\r\nHost: a\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost:\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: a%2\r\n\r\n", 400), ("GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400),
+    ("GET /?a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ("GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n", 417), ("\u{16}\u{3}\u{1}", 400), ("/ HTTP/1.1\r\n", 400),
   ])
   func refusesBrokenHeads(_ text: String, _ status: Int) {
@@ -71,13 +83,23 @@ struct RequestHeadTests {
   }
 
   @Test func knowsTheFourFormsOfATarget() throws {
-    let absolute = try #require(try Self.parse("GET HTTP://h:1/p?q=1 HTTP/1.1\r\nHost: a\r\n\r\n")).head
+    let absolute = try #require(try Self.parse("GET HTTP://h:1/p?q=1 HTTP/1.1\r\nHost: H:1\r\n\r\n")).head
     #expect(absolute.path == "/p" && absolute.query["q"] == "1")
-    let bare = try #require(try Self.parse("GET https://h?q=2 HTTP/1.1\r\nHost: a\r\n\r\n")).head
+    let bare = try #require(try Self.parse("GET https://h?q=2 HTTP/1.0\r\n\r\n")).head
     #expect(bare.path == "/" && bare.query["q"] == "2")
     #expect(try #require(try Self.parse("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")).head.path == "*")
     #expect(try #require(try Self.parse("GET /a/..b/.c/... HTTP/1.1\r\nHost: a\r\n\r\n")).head.path == "/a/..b/.c/...")
     #expect(try #require(try Self.parse("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")).head.path == "/")
+  }
+
+  @Test(arguments: ["a", "a.b-c_d~e:8010", "A%41", "a:", "127.0.0.1:1", "[::1]:443", "[::ffff:1.2.3.4]"])
+  func takesHosts(_ host: String) throws {
+    #expect(try Self.parse("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n") != nil)
+  }
+
+  @Test(arguments: [("TRACE", HTTPMethod.trace), ("CONNECT", .connect), ("get", .other), ("BREW", .other)])
+  func tellsMethodsApart(_ name: String, _ method: HTTPMethod) throws {
+    #expect(try #require(try Self.parse("\(name) / HTTP/1.1\r\nHost: a\r\n\r\n")).head.method == method)
   }
 
   @Test func keepsAliveByVersionAndConnection() throws {
