@@ -43,8 +43,8 @@ public final class Store: Sendable {
     return try opening.run()
   }
 
-  /// Takes over a restored copy as a new life (decision 0005) and opens it: a greater epoch, a new segment behind the old
-  /// chain, a new feed, a line in the audit trail. Every position that was given out before is void. Blocks.
+  /// Takes over a restored copy as a new life (decision 0005) and opens it: a greater epoch, a new segment behind the
+  /// old chain, a new feed, a line in the audit trail. Every position that was given out before is void. Blocks.
   public static func adopt(
     _ configuration: StoreConfiguration, disk: any Disk, time: any TimeSource, random: any RandomSource
   ) throws(StoreError) -> (store: Store, previousEpoch: UInt64) {

@@ -46,7 +46,8 @@ struct InitCommand {
     defer { store.close() }
     let summary = store.summary
     let lines = """
-      appliance \(store.storageID) taken over at LSN \(summary.lastLSN): epoch \(previous) ended, \(summary.epoch) began.
+      appliance \(store.storageID) taken over at LSN \(summary.lastLSN): epoch \(previous) ended, \(summary.epoch) \
+      began.
       The control plane takes a full sync; what the copy lacks is reported as missing until an administrator accepts it.
       """
     context.answer(lines) { json in
