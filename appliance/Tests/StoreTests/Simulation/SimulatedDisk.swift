@@ -29,7 +29,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   enum OmittedSync: CaseIterable { case fileSync, directorySync, fileSystemSync }
 
   enum Fault: String, CaseIterable, Hashable {
-    case powerCut, kill, writeFailed, syncFailed, renameFailed, otherFailed, full
+    case powerCut, kill, writeFailed, syncFailed, renameFailed, otherFailed, full, fullInWrite
     case lostWrite, tornWrite, lostName, survivedName
   }
 
@@ -41,6 +41,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     /// The step that fails, and how.
     var failAt: Int?
     var failure: Fault = .writeFailed
+    /// With `.full`: how many calls in a row find no room.
+    var fullCalls = 1
   }
 
   enum NameChange {
@@ -87,17 +89,26 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   // MARK: Faults
 
   /// Called by every call that changes something. Throws when the plan says so.
-  func step(_ operation: String, _ path: String, _ kind: Fault) throws(DiskError) {
+  /// `needsRoom`: a full disk refuses it.
+  func step(_ operation: String, _ path: String, _ kind: Fault, needsRoom: Bool = false) throws(DiskError) {
     guard !isDown else { throw .powerCut(operation, path) }
     steps += 1
     if steps == faults.powerCutAt {
       isDown = true
       throw .powerCut(operation, path)
     }
-    if let at = faults.failAt, steps >= at, faults.failure == kind || kind == .otherFailed {
+    guard let at = faults.failAt, steps >= at else { return }
+    if faults.failure == .full {
+      guard needsRoom else { return }
+      faults.fullCalls -= 1
+      if faults.fullCalls <= 0 { faults.failAt = nil }
+      count(kind == .writeFailed ? .fullInWrite : .full)
+      throw .full(operation, path)
+    }
+    if faults.failure == kind || kind == .otherFailed {
       faults.failAt = nil
-      faultCounts[faults.failure == .full ? .full : kind, default: 0] += 1
-      throw faults.failure == .full ? .full(operation, path) : .failed(operation, path)
+      count(kind)
+      throw .failed(operation, path)
     }
   }
 
@@ -215,7 +226,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     guard mode == .create || mode == .replace, directories.contains(Self.parent(of: path)) else {
       throw .missing("open", path)
     }
-    try step("open", path, .otherFailed)
+    try step("open", path, .otherFailed, needsRoom: true)
     let inode = Inode()
     change(.link(path, inode))
     return SimulatedFile(path: path, inode: inode, disk: self)
@@ -228,7 +239,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
 
   func rename(_ path: String, to target: String) throws(DiskError) {
     guard names[path] != nil, directories.contains(Self.parent(of: target)) else { throw .missing("rename", path) }
-    try step("rename", path, .renameFailed)
+    try step("rename", path, .renameFailed, needsRoom: true)
     change(.rename(path, target))
   }
 
@@ -242,7 +253,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   func makeDirectory(_ path: String) throws(DiskError) {
     if directories.contains(path) { return }
     guard directories.contains(Self.parent(of: path)) else { throw .missing("mkdir", path) }
-    try step("mkdir", path, .otherFailed)
+    try step("mkdir", path, .otherFailed, needsRoom: true)
     change(.makeDirectory(path))
   }
 

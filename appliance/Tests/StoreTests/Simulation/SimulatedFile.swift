@@ -23,7 +23,7 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
 
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) {
     do throws(DiskError) {
-      try disk.step("write", path, .writeFailed)
+      try disk.step("write", path, .writeFailed, needsRoom: true)
     } catch {
       // A failed write may have written a part.
       let part = disk.random.below(bytes.count + 1)
@@ -50,7 +50,9 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
     disk.write(.truncate(size), to: inode)
   }
 
-  func allocate(_ count: Int) throws(DiskError) { try disk.step("allocate", path, .otherFailed) }
+  func allocate(_ count: Int) throws(DiskError) {
+    try disk.step("allocate", path, .otherFailed, needsRoom: true)
+  }
 
   func startWriteback(at offset: Int, count: Int) {}
   func dropCache() {}

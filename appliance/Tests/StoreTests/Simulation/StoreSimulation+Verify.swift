@@ -68,9 +68,14 @@ extension StoreSimulation {
   /// The change feed from where the follower stood must lead it to exactly what exists.
   private func follow(_ store: Store, _ rows: [IndexedDocument]) async throws {
     var position = mirrorPosition
-    if let known = position, await code({ try store.check(known) }) != nil {
-      position = nil
-      mirror = [:]
+    if let known = position {
+      switch await code({ try store.check(known) }) {
+      case nil: break
+      case .cursorExpired?:
+        position = nil
+        mirror = [:]
+      case let other?: throw fail("a follower's cursor is answered with \(other)")
+      }
     }
     var more = true
     while more {

@@ -179,7 +179,8 @@ final class StoreSimulation {
     case 7..<9:
       disk.faults.failAt = disk.steps + 1 + random.below(80)
       disk.faults.failure =
-        [SimulatedDisk.Fault.writeFailed, .syncFailed, .renameFailed, .otherFailed, .full][random.below(5)]
+        [SimulatedDisk.Fault.writeFailed, .syncFailed, .renameFailed, .otherFailed, .full, .full][random.below(6)]
+      disk.faults.fullCalls = 1 + random.below(20)
     default: break
     }
   }
