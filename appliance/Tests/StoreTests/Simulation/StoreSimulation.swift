@@ -173,14 +173,16 @@ final class StoreSimulation {
 
   private func plan() {
     switch random.below(10) {
-    case 0..<4: disk.faults.powerCutAt = disk.steps + 1 + random.below(120)
-    case 4..<7:
+    case 0..<3: disk.faults.powerCutAt = disk.steps + 1 + random.below(120)
+    case 3..<5:
       disk.faults.powerCutAtPoint = (CrashPoint.allCases[random.below(CrashPoint.allCases.count)], 1 + random.below(6))
-    case 7..<9:
+    case 5..<9:
       disk.faults.failAt = disk.steps + 1 + random.below(80)
       disk.faults.failure =
-        [SimulatedDisk.Fault.writeFailed, .syncFailed, .renameFailed, .otherFailed, .full, .full][random.below(6)]
+        [SimulatedDisk.Fault.writeFailed, .syncFailed, .renameFailed, .otherFailed, .full][random.below(5)]
       disk.faults.fullCalls = 1 + random.below(20)
+      // Renames are rare: wait for the first ones, or none would fail.
+      if disk.faults.failure == .renameFailed { disk.faults.failAt = disk.steps + 1 + random.below(8) }
     default: break
     }
   }
