@@ -8,7 +8,16 @@ public enum CatalogueMigrations {
     Migration(module: "catalogue", number: 3, name: "files", sql: files),
     Migration(module: "catalogue", number: 4, name: "file indexes", sql: fileIndexes),
     Migration(module: "catalogue", number: 5, name: "file counts", sql: fileCounts),
+    Migration(module: "catalogue", number: 6, name: "accepted losses, failed syncs", sql: losses),
   ]
+
+  /// What a held sweep found, what of it an administrator has accepted, and when a sync last failed.
+  private static let losses = """
+    ALTER TABLE storage_elements
+      ADD COLUMN loss_found bigint NOT NULL DEFAULT 0,
+      ADD COLUMN loss_accepted bigint NOT NULL DEFAULT 0,
+      ADD COLUMN sync_failed_at timestamptz
+    """
 
   /// Names are compared as people read them: lower case, ё as е, punctuation as space; a word that mixes Cyrillic with
   /// Latin letters of the same look is folded to Cyrillic. Queries go through the same function.

@@ -32,12 +32,17 @@ public struct StorageElement: Sendable {
   public var fullSyncNeeded: Bool
   /// After a regression or a sweep that would mark too much: sweeps only report until the loss is accepted.
   public var lossHold: Bool
+  /// Files that the held sweeps found missing and did not mark.
+  public var lossFound: Int
+  /// So many of them an administrator has accepted: the next full sync may mark them.
+  public var lossAccepted: Int
   public var clockOffsetMilliseconds: Int64?
   public var certificateExpiresAt: Timestamp?
   public var bundleVersion: Int64
   public var lastContactAt: Timestamp?
   public var lastError: String?
   public var lastSyncAt: Timestamp?
+  public var syncFailedAt: Timestamp?
   public var lastFileSyncAt: Timestamp?
   public var provenEqualAt: Timestamp?
   public var createdAt: Timestamp
@@ -45,9 +50,9 @@ public struct StorageElement: Sendable {
 
   static let columns: Query = """
     id, name, url, storage_id, mode, status, version, priority, capacity_bytes, used_bytes, available_bytes, spki,
-    epoch, last_lsn, chain_head, sync_cursor, full_sync_needed, loss_hold, clock_offset_ms, certificate_expires_at,
-    bundle_version, last_contact_at, last_error, last_sync_at, last_file_sync_at, proven_equal_at, created_at,
-    updated_at
+    epoch, last_lsn, chain_head, sync_cursor, full_sync_needed, loss_hold, loss_found, loss_accepted, clock_offset_ms,
+    certificate_expires_at, bundle_version, last_contact_at, last_error, last_sync_at, sync_failed_at,
+    last_file_sync_at, proven_equal_at, created_at, updated_at
     """
 
   init(row: Row) throws(PostgresError) {
@@ -72,12 +77,15 @@ public struct StorageElement: Sendable {
     syncCursor = try row.decode("sync_cursor")
     fullSyncNeeded = try row.decode("full_sync_needed")
     lossHold = try row.decode("loss_hold")
+    lossFound = try row.decode("loss_found")
+    lossAccepted = try row.decode("loss_accepted")
     clockOffsetMilliseconds = try row.decode("clock_offset_ms")
     certificateExpiresAt = try row.decode("certificate_expires_at")
     bundleVersion = try row.decode("bundle_version")
     lastContactAt = try row.decode("last_contact_at")
     lastError = try row.decode("last_error")
     lastSyncAt = try row.decode("last_sync_at")
+    syncFailedAt = try row.decode("sync_failed_at")
     lastFileSyncAt = try row.decode("last_file_sync_at")
     provenEqualAt = try row.decode("proven_equal_at")
     createdAt = try row.decode("created_at")
@@ -107,6 +115,7 @@ extension JSONWriter {
       if let offset = element.clockOffsetMilliseconds { json.integer(offset) } else { json.null() }
       json.member("certificate_expires_at", element.certificateExpiresAt)
       json.member("loss_hold", element.lossHold)
+      json.member("loss_found", element.lossFound)
       json.key("last_error")
       if let error = element.lastError { json.string(error) } else { json.null() }
       json.member("created_at", element.createdAt)

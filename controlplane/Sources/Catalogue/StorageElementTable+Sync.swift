@@ -24,26 +24,44 @@ extension StorageElementTable {
       """)
   }
 
-  /// A sweep would have marked more than it may: nothing is marked until an administrator accepts the loss.
-  public func holdLoss(_ id: FileID, on connection: PostgresConnection) async throws(PostgresError) {
-    try await connection.query("UPDATE storage_elements SET loss_hold = true WHERE id = \(id)")
+  /// A sweep would have marked more than it may: nothing is marked until an administrator accepts the loss of `missing`
+  /// more files.
+  public func holdLoss(
+    _ id: FileID, missing: Int, on connection: PostgresConnection
+  ) async throws(PostgresError) {
+    try await connection.query(
+      "UPDATE storage_elements SET loss_hold = true, loss_found = loss_found + \(missing) WHERE id = \(id)")
   }
 
-  /// Sweeps may mark again, and the next sync lists everything.
-  public func acceptLoss(_ id: FileID) async throws(PostgresError) {
-    try await pool.query(
+  /// A full sync begins: what earlier ones found missing is counted anew.
+  public func beginSweep(_ id: FileID, on connection: PostgresConnection) async throws(PostgresError) {
+    try await connection.query("UPDATE storage_elements SET loss_found = 0 WHERE id = \(id)")
+  }
+
+  /// A full sync has ended: what was accepted counted for it alone.
+  public func endSweep(_ id: FileID, on connection: PostgresConnection) async throws(PostgresError) {
+    try await connection.query("UPDATE storage_elements SET loss_accepted = 0 WHERE id = \(id)")
+  }
+
+  /// The next sync lists everything, and its sweep may mark as many files as were found missing. More than those are
+  /// another loss, to be accepted again.
+  public func acceptLoss(_ id: FileID, on connection: PostgresConnection) async throws(PostgresError) {
+    try await connection.query(
       """
-      UPDATE storage_elements SET loss_hold = false, full_sync_needed = true, updated_at = now() WHERE id = \(id)
+      UPDATE storage_elements SET loss_hold = false, loss_accepted = loss_found, loss_found = 0,
+        full_sync_needed = true, sync_failed_at = NULL, updated_at = now() WHERE id = \(id)
       """)
   }
 
-  /// A sync ended, well or not; `error` is for the administrator.
-  public func synced(_ id: FileID, error: String?) async throws(PostgresError) {
+  /// A sync ended well. On the connection that holds the lock: whoever lost it has not ended well.
+  public func synced(_ id: FileID, on connection: PostgresConnection) async throws(PostgresError) {
+    try await connection.query(
+      "UPDATE storage_elements SET last_sync_at = now(), sync_failed_at = NULL, last_error = NULL WHERE id = \(id)")
+  }
+
+  /// A sync failed; `error` is for the administrator.
+  public func syncFailed(_ id: FileID, error: String) async throws(PostgresError) {
     try await pool.query(
-      """
-      UPDATE storage_elements SET last_sync_at = CASE WHEN \(error)::text IS NULL THEN now() ELSE last_sync_at END,
-        last_error = \(error)
-      WHERE id = \(id)
-      """)
+      "UPDATE storage_elements SET sync_failed_at = now(), last_error = \(error) WHERE id = \(id)")
   }
 }

@@ -6,6 +6,8 @@ public struct FleetConfiguration: Sendable {
   public var roleCertificateLife: Duration
   public var healthInterval: Duration
   public var syncInterval: Duration
+  /// How often each replica looks for syncs that nobody does: another's work is taken over within this.
+  public var takeoverInterval: Duration
   /// Lines asked for in one page of a listing or feed.
   public var pageLinesMax: Int
   /// Appliances talked to at once by periodic jobs.
@@ -15,13 +17,15 @@ public struct FleetConfiguration: Sendable {
 
   public init(
     applianceCertificateLife: Duration = .seconds(90 * 86_400), roleCertificateLife: Duration = .seconds(30 * 86_400),
-    healthInterval: Duration = .seconds(15), syncInterval: Duration = .seconds(3600), pageLinesMax: Int = 5000,
-    parallelMax: Int = 16, lazyMarksPerHourMax: Int = 50
+    healthInterval: Duration = .seconds(15), syncInterval: Duration = .seconds(3600),
+    takeoverInterval: Duration = .seconds(10), pageLinesMax: Int = 5000, parallelMax: Int = 16,
+    lazyMarksPerHourMax: Int = 50
   ) {
     self.applianceCertificateLife = applianceCertificateLife
     self.roleCertificateLife = roleCertificateLife
     self.healthInterval = healthInterval
     self.syncInterval = syncInterval
+    self.takeoverInterval = takeoverInterval
     self.pageLinesMax = pageLinesMax
     self.parallelMax = parallelMax
     self.lazyMarksPerHourMax = lazyMarksPerHourMax

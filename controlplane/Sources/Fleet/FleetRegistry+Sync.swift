@@ -25,13 +25,14 @@ extension FleetRegistry {
 
   /// Lazy cleanup: an appliance said it has not a file the catalogue lists. Confirmed by a second read, bounded a site
   /// and an hour, reversible by the next sync. True when it was marked.
-  public func reportMissing(_ entry: CatalogueEntry) async throws -> Bool {
+  /// - Parameter client: how the caller's role talks to the appliance; nil: as the administrator.
+  public func reportMissing(_ entry: CatalogueEntry, asking client: ApplianceClient? = nil) async throws -> Bool {
     let element = try await get(entry.applianceID)
     guard !element.lossHold else { return false }
     guard try await files.markedMissingRecently(owner: entry.applianceID) < configuration.lazyMarksPerHourMax else {
       return false
     }
-    let client = access.client(for: element)
+    let client = client ?? access.client(for: element)
     guard try await client.record(entry.record.fileID) == nil else { return false }
     return try await files.markMissing(entry.record.fileID, owner: entry.applianceID, ifStillAt: entry.position)
   }

@@ -129,7 +129,7 @@ public final class FleetRegistry: Sendable {
   /// The loss of documents found after a regression or an epoch change is accepted: sweeps may mark again.
   public func acceptLoss(_ id: FileID, by actor: Actor) async throws -> StorageElement {
     _ = try await get(id)
-    try await elements.acceptLoss(id)
+    try await sync.acceptLoss(id)
     try await record(actor, "storage_element.accept_loss", id.description)
     syncSoon()
     return try await get(id)

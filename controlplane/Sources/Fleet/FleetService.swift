@@ -91,7 +91,11 @@ public final class FleetService: Sendable {
       name: "fleet-sync", interval: configuration.syncInterval, timeout: .seconds(24 * 3600), logger: logger,
       time: time
     ) { [sync] in try await sync.syncAll() }
-    registry.pokes(sync: { [weak sync] in sync?.poke() })
-    return [health, sync]
+    let due = BackgroundTask(
+      name: "fleet-sync-due", interval: configuration.takeoverInterval, timeout: .seconds(24 * 3600), logger: logger,
+      time: time
+    ) { [sync = self.sync] in try await sync.syncDue() }
+    registry.pokes(sync: { [weak due] in due?.poke() })
+    return [health, sync, due]
   }
 }

@@ -36,8 +36,10 @@ extension FleetSync {
     let id = client.element.id
     var progress = try await resume(id, on: connection)
     let active = try await files.totals(owner: id)["active"]?.files ?? 0
-    let marksMax = max(Self.marksMax, active / 100)
-    var hold = try await elements.element(id)?.lossHold ?? true
+    let element = try await elements.element(id)
+    let marksMax = max(Self.marksMax, active / 100, element?.lossAccepted ?? 0)
+    var hold = element?.lossHold ?? true
+    if progress == nil { try await elements.beginSweep(id, on: connection) }
     while true {
       let after = progress?.after ?? .lowest
       let response = try await client.range(after: after, until: .highest, limit: configuration.pageLinesMax)
@@ -69,7 +71,9 @@ extension FleetSync {
           rows, owner: id, epoch: position.epoch, sweep: mayTrust ? sweep : nil, on: connection)
         let next = Progress(start: start, after: through, marked: marked + counts.marked)
         try await keep(next, of: id, on: connection)
-        if counts.missing > counts.marked { try await elements.holdLoss(id, on: connection) }
+        if counts.missing > counts.marked {
+          try await elements.holdLoss(id, missing: counts.missing - counts.marked, on: connection)
+        }
         return counts
       }
       report.add(counts)
@@ -125,13 +129,14 @@ extension FleetSync {
       """)
   }
 
-  private func forget(_ id: FileID, on connection: PostgresConnection) async throws {
+  func forget(_ id: FileID, on connection: PostgresConnection) async throws {
     try await connection.query("DELETE FROM fleet_full_syncs WHERE storage_element_id = \(id)")
   }
 
   private func finish(_ id: FileID, start: Position?, on connection: PostgresConnection) async throws {
     try await connection.transaction { connection in
       try await forget(id, on: connection)
+      try await elements.endSweep(id, on: connection)
       if let start { try await elements.advance(id, to: start.cursor, on: connection) }
     }
   }

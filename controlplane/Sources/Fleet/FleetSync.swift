@@ -46,14 +46,35 @@ struct FleetSync: Sendable {
 
   /// What a sweep may mark without being asked: this many, or 1 % of the appliance's active files if that is more.
   static let marksMax = 100
+  /// Between a failed sync and the next attempt nobody asked for.
+  private static let retryInterval: Duration = .seconds(60)
 
-  /// Syncs all appliances that are reachable, a bounded number at a time.
+  /// Syncs all appliances that are reachable.
   func syncAll() async throws -> String {
-    let all = try await elements.list().filter { $0.status != .offline }
+    try await sync(try await elements.list().filter { $0.status != .offline })
+  }
+
+  /// Syncs those whose last good sync is too long ago, or who need a full one: what a replica leaves that died in the
+  /// middle is here, and its lock went with it.
+  func syncDue() async throws -> String {
+    let now = time.now()
+    return try await sync(
+      try await elements.list().filter { element in
+        if element.status == .offline { return false }
+        if let failed = element.syncFailedAt, now < failed + Self.retryInterval { return false }
+        guard !element.fullSyncNeeded, let last = element.lastSyncAt else { return true }
+        return now >= last + configuration.syncInterval
+      })
+  }
+
+  /// A bounded number at a time. Each holds one connection and now and then borrows another: never more than half of
+  /// the pool, so that they cannot wait for each other.
+  private func sync(_ all: [StorageElement]) async throws -> String {
+    let parallelMax = max(1, min(configuration.parallelMax, pool.configuration.connectionsMax / 2))
     let done = await withTaskGroup(of: Bool.self) { group in
       var waiting = all.makeIterator()
       var done = 0
-      for _ in 0..<configuration.parallelMax {
+      for _ in 0..<parallelMax {
         guard let element = waiting.next() else { break }
         group.addTask { await syncQuietly(element) }
       }
@@ -80,18 +101,29 @@ struct FleetSync: Sendable {
   func sync(_ id: FileID, full: Bool) async throws -> SyncReport {
     let started = time.uptime()
     do {
-      var report = try await locked(id) { connection in
-        try await run(id, full: full, on: connection)
+      return try await locked(id) { connection in
+        var report = try await run(id, full: full, on: connection)
+        try await elements.synced(id, on: connection)
+        report.duration = time.uptime() - started
+        return report
       }
-      report.duration = time.uptime() - started
-      try await elements.synced(id, error: nil)
-      return report
     } catch {
       if (error as? APIError)?.code != .conflict {
         let text = (error as? APIError)?.message ?? String(describing: error)
-        try await elements.synced(id, error: "sync: \(text)")
+        try await elements.syncFailed(id, error: "sync: \(text)")
       }
       throw error
+    }
+  }
+
+  /// What the last full sync found missing is accepted; the next one begins anew. `CONFLICT` while a sync is under way:
+  /// what it finds is not known yet.
+  func acceptLoss(_ id: FileID) async throws {
+    try await locked(id) { connection in
+      try await connection.transaction { connection in
+        try await elements.acceptLoss(id, on: connection)
+        try await forget(id, on: connection)
+      }
     }
   }
 

@@ -25,13 +25,15 @@ extension PostgresConnection {
     guard PQsetnonblocking(started, 1) == 0 else {
       throw PostgresError(.connection, "connect: \(connection.lastMessage)")
     }
+    // The server must notice within seconds that a client's machine is gone: its advisory locks wait for that.
     // What a server says besides answers (NOTICE) would go to stderr.
     _ = PQsetNoticeReceiver(started, { _, _ in }, nil)
     let milliseconds = configuration.statementTimeout.microseconds / 1000
     try await connection.script(
       """
       SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET bytea_output = 'hex';
-      SET statement_timeout = \(milliseconds); SET idle_in_transaction_session_timeout = '120s'
+      SET statement_timeout = \(milliseconds); SET idle_in_transaction_session_timeout = '120s';
+      SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3
       """, timeout: deadline - time.uptime())
     return connection
   }

@@ -13,18 +13,12 @@ public struct DocumentReader: Sendable {
   private let registry: FleetRegistry
   private let catalogue: FileCatalogue
   private let logger: Logger
-  /// Marks of lazy cleanup, per appliance and hour.
-  private let marksPerHourMax: Int
 
-  public init(
-    access: ApplianceAccess, registry: FleetRegistry, catalogue: FileCatalogue, logger: Logger,
-    marksPerHourMax: Int = 100
-  ) {
+  public init(access: ApplianceAccess, registry: FleetRegistry, catalogue: FileCatalogue, logger: Logger) {
     self.access = access
     self.registry = registry
     self.catalogue = catalogue
     self.logger = logger
-    self.marksPerHourMax = marksPerHourMax
   }
 
   /// The record of a document that is there; `NOT_FOUND` otherwise.
@@ -68,13 +62,9 @@ public struct DocumentReader: Sendable {
     return entry
   }
 
-  /// Lazy cleanup: the appliance says it has no such document. Believed after a second look, reversible, and bounded,
-  /// so that a confused appliance cannot empty the catalogue.
+  /// Lazy cleanup; the client's answer does not depend on it.
   private func forget(_ entry: CatalogueEntry, _ client: ApplianceClient) async throws {
-    guard try await client.record(entry.record.fileID) == nil,
-      try await catalogue.markedMissingRecently(owner: entry.applianceID) < marksPerHourMax
-    else { return }
-    _ = try await catalogue.markMissing(entry.record.fileID, owner: entry.applianceID, ifStillAt: entry.position)
+    guard try await registry.reportMissing(entry, asking: client) else { return }
     logger.warning(
       "marked a document missing that its appliance does not have", ["file_id": .text(entry.record.fileID)])
   }

@@ -98,13 +98,60 @@ import Testing
       #expect(report.isHeld)
       #expect(try await world.fleet.files.totals()["missing"] == nil)
       #expect(try await world.fleet.registry.get(element.id).lossHold)
-      // Held stays held, until an administrator accepts it; and even then only within the bound.
+      // Held stays held, until an administrator accepts it.
       _ = try await world.sync(element, full: true)
       #expect(try await active(world) == 130)
+      #expect(try await world.fleet.registry.get(element.id).lossFound == 130)
       appliance.state.withLock { $0.hidden = Set($0.hidden.prefix(40)) }
       #expect(try await world.fleet.registry.acceptLoss(element.id, by: FleetWorld.actor).lossHold == false)
       #expect(try await world.sync(element).missing == 40)
       #expect(try await active(world) == 90)
+    }
+  }
+
+  @Test func anAcceptedLossIsMarkedHoweverLargeButNoMoreThanIt() async throws {
+    try await withAppliance(documents: 260) { (world, appliance, element) async throws -> Void in
+      _ = try await world.sync(element)
+      let lost = appliance.state.withLock { state in
+        state.hidden = Set(state.documents.keys.sorted().prefix(130))
+        return state.hidden
+      }
+      #expect(try await world.sync(element, full: true).isHeld)
+      #expect(try await world.fleet.registry.acceptLoss(element.id, by: FleetWorld.actor).lossHold == false)
+      let accepted = try await world.sync(element)
+      #expect(!accepted.isHeld && accepted.missing == 130)
+      #expect(try await active(world) == 130)
+      // The acceptance counted once: the next loss is held again.
+      appliance.state.withLock { $0.hidden = Set($0.documents.keys) }
+      #expect(try await world.sync(element, full: true).isHeld)
+      appliance.state.withLock { $0.hidden = lost }
+      _ = try await world.fleet.registry.acceptLoss(element.id, by: FleetWorld.actor)
+      #expect(try await world.sync(element).missing == 0)
+      #expect(try await world.fleet.registry.get(element.id).lossAccepted == 0)
+    }
+  }
+
+  @Test func whatADeadReplicaLeftIsDueForTheOthers() async throws {
+    try await withAppliance { (world, appliance, element) async throws -> Void in
+      let sync = world.fleet.sync
+      #expect(try await sync.syncDue() == "synced 1 of 1")
+      #expect(try await sync.syncDue() == "synced 0 of 0", "nothing is due twice")
+      try await world.pool.query("UPDATE storage_elements SET last_sync_at = now() - interval '2 hours'")
+      try await world.pool.withConnection { connection in
+        let key = "artstore sync \(element.id)"
+        try await connection.query("SELECT pg_advisory_lock(hashtextextended(\(key), 0))")
+        #expect(try await sync.syncDue() == "synced 0 of 1", "another replica is at it")
+        #expect(try await world.fleet.registry.get(element.id).syncFailedAt == nil)
+        try await connection.query("SELECT pg_advisory_unlock(hashtextextended(\(key), 0))")
+      }
+      #expect(try await sync.syncDue() == "synced 1 of 1")
+      // One that failed is left alone for a while.
+      appliance.state.withLock { $0.cutPages = 1 }
+      try await world.pool.query("UPDATE storage_elements SET full_sync_needed = true")
+      #expect(try await sync.syncDue() == "synced 0 of 1")
+      #expect(try await sync.syncDue() == "synced 0 of 0")
+      try await world.pool.query("UPDATE storage_elements SET sync_failed_at = now() - interval '2 minutes'")
+      #expect(try await sync.syncDue() == "synced 1 of 1")
     }
   }
 
