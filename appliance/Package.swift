@@ -51,7 +51,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "StoreTests",
-      dependencies: ["Store", "Journal", "Disk", "Upkeep"] + kit("Core", "Crypto", "StorageAPI", "TestKit"),
+      dependencies: ["Store", "Journal", "Disk", "Upkeep"]
+        + kit("Core", "Crypto", "HTTP", "Reactor", "Service", "StorageAPI", "Telemetry", "TestKit"),
       swiftSettings: strict),
     .testTarget(
       name: "ApplianceServerTests", dependencies: ["ApplianceServer", "Store", "Disk"] + server + kit("TestKit"),

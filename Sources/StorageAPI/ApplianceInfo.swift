@@ -17,7 +17,12 @@ public struct ApplianceInfo: Sendable, Codable {
   /// SHA-256 of the last sealed journal segment.
   public var chainHead: Checksum?
   public var clock: ClockState
+  public var scrub: Scrub?
   public var tasks: [Task]
+  /// Upkeep stands still by the setting `upkeep_paused`.
+  public var upkeepPaused: Bool?
+  /// LSN below which a cursor is too old: what was removed before it is not told any more.
+  public var tombstoneFloor: UInt64?
   /// The key bundle's version, so that a caller knows whether to deliver a newer one.
   public var trustVersion: Int
   public var certificateExpiresAt: Timestamp
@@ -44,6 +49,36 @@ public struct ApplianceInfo: Sendable, Codable {
     }
   }
 
+  /// How much of what is kept has been read again, and found sound or marked.
+  public struct Scrub: Sendable, Hashable, Codable {
+    /// Share of the active documents read within the last `windowDays`, 0–1.
+    public var verifiedRatio: Double
+    public var windowDays: Int
+    /// How long ago the document was read, or uploaded, that waits longest.
+    public var oldestSeconds: Int
+    public var lastPassEnded: Timestamp?
+    /// A pass has begun and not ended.
+    public var underway: Bool
+
+    enum CodingKeys: String, CodingKey {
+      case underway
+      case verifiedRatio = "verified_ratio"
+      case windowDays = "window_days"
+      case oldestSeconds = "oldest_seconds"
+      case lastPassEnded = "last_pass_ended"
+    }
+
+    public init(
+      verifiedRatio: Double, windowDays: Int, oldestSeconds: Int, lastPassEnded: Timestamp?, underway: Bool
+    ) {
+      self.verifiedRatio = verifiedRatio
+      self.windowDays = windowDays
+      self.oldestSeconds = oldestSeconds
+      self.lastPassEnded = lastPassEnded
+      self.underway = underway
+    }
+  }
+
   /// One background task's state.
   public struct Task: Sendable, Hashable, Codable {
     public var name: String
@@ -67,7 +102,7 @@ public struct ApplianceInfo: Sendable, Codable {
   }
 
   enum CodingKeys: String, CodingKey {
-    case mode, status, version, capacity, role, epoch, clock, tasks
+    case mode, status, version, capacity, role, epoch, clock, scrub, tasks
     case storageID = "storage_id"
     case replicaMode = "replica_mode"
     case allowedOperations = "allowed_operations"
@@ -76,12 +111,14 @@ public struct ApplianceInfo: Sendable, Codable {
     case trustVersion = "trust_version"
     case certificateExpiresAt = "certificate_expires_at"
     case readOnlyReason = "read_only_reason"
+    case upkeepPaused = "upkeep_paused"
+    case tombstoneFloor = "tombstone_floor"
   }
 
   public init(
     storageID: String, mode: ApplianceMode, status: Status, capacity: Capacity, epoch: UInt64, lastLSN: UInt64,
     chainHead: Checksum?, clock: ClockState, tasks: [Task], trustVersion: Int, certificateExpiresAt: Timestamp,
-    readOnlyReason: String?
+    readOnlyReason: String?, scrub: Scrub? = nil, upkeepPaused: Bool? = nil, tombstoneFloor: UInt64? = nil
   ) {
     self.storageID = storageID
     self.mode = mode
@@ -99,5 +136,8 @@ public struct ApplianceInfo: Sendable, Codable {
     self.trustVersion = trustVersion
     self.certificateExpiresAt = certificateExpiresAt
     self.readOnlyReason = readOnlyReason
+    self.scrub = scrub
+    self.upkeepPaused = upkeepPaused
+    self.tombstoneFloor = tombstoneFloor
   }
 }

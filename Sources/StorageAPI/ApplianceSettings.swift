@@ -7,24 +7,29 @@ public struct ApplianceSettings: Sendable, Hashable, Codable {
   public var displayName: String?
   /// How far the clock may differ from the control plane's before documents stop expiring; seconds, 1–86,400.
   public var clockToleranceSeconds: Int?
+  /// No expiry, no removal, no reconcile, no scrub until it is false again; passes go on where they were.
+  public var upkeepPaused: Bool?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case displayName = "display_name"
     case clockToleranceSeconds = "clock_tolerance_seconds"
+    case upkeepPaused = "upkeep_paused"
   }
 
   public static let names = Set(CodingKeys.allCases.map(\.rawValue))
 
-  public init(displayName: String? = nil, clockToleranceSeconds: Int? = nil) {
+  public init(displayName: String? = nil, clockToleranceSeconds: Int? = nil, upkeepPaused: Bool? = nil) {
     self.displayName = displayName
     self.clockToleranceSeconds = clockToleranceSeconds
+    self.upkeepPaused = upkeepPaused
   }
 
   /// This, with what `newer` says instead where it says something.
   public func updated(by newer: ApplianceSettings) -> ApplianceSettings {
     ApplianceSettings(
       displayName: newer.displayName ?? displayName,
-      clockToleranceSeconds: newer.clockToleranceSeconds ?? clockToleranceSeconds)
+      clockToleranceSeconds: newer.clockToleranceSeconds ?? clockToleranceSeconds,
+      upkeepPaused: newer.upkeepPaused ?? upkeepPaused)
   }
 }
 

@@ -23,6 +23,7 @@ public struct Appliance: Sendable {
     self.readiness = readiness
     ApplianceMetrics.register(
       in: metrics, store: store, onboarding: onboarding, readiness: readiness, time: time)
+    UpkeepMetrics.register(in: metrics, store: store, maintenance: maintenance, time: time)
     let service = serviceRoutes(service: "appliance", time: time, metrics: metrics) { readiness.checks() }
     let routes =
       UploadRoute(store: store, fileBytesMax: fileBytesMax).routes

@@ -77,15 +77,26 @@ public final class JournalArchive: Sendable {
   /// Removes the oldest archives until at most `limit` bytes are left. The anchor is durable before anything is
   /// removed.
   public func prune(toBytes limit: Int) throws(JournalError) {
+    try prune { _, bytes in bytes > limit }
+  }
+
+  /// Removes archives that were made before `time`; the newest stays.
+  public func prune(before time: Timestamp) throws(JournalError) {
+    try prune { oldest, _ in oldest.modifiedMicroseconds < time.microseconds }
+  }
+
+  /// Removes the oldest while `isDue`, which hears of it and of the bytes that all archives take together.
+  private func prune(_ isDue: (PathStatus, Int) -> Bool) throws(JournalError) {
     do throws(DiskError) {
-      var sizes: [(number: UInt64, bytes: Int)] = []
-      for number in try numbers() { sizes.append((number, try disk.stat(path(number))?.size ?? 0)) }
-      var total = sizes.reduce(0) { $0 + $1.bytes }
-      for (number, bytes) in sizes.dropLast() where total > limit {
+      var kept: [(number: UInt64, status: PathStatus)] = []
+      for number in try numbers() { if let status = try disk.stat(path(number)) { kept.append((number, status)) } }
+      var total = kept.reduce(0) { $0 + $1.status.size }
+      for (number, status) in kept.dropLast() {
+        guard isDue(status, total) else { return }
         try writeAnchor(number)
         try disk.unlink(path(number))
         try disk.reached(.archivePruned)
-        total -= bytes
+        total -= status.size
       }
     } catch {
       throw .disk(error)

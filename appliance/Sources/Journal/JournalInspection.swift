@@ -116,6 +116,43 @@ public struct JournalInspection: Sendable {
     }
   }
 
+  /// Calls `visit` with the records of one segment after another, newest segment first, each oldest record first, until
+  /// `isDone` says so after a segment. One segment is in memory at a time. `unreadable` hears of damaged ones; reading
+  /// goes on before them. Works beside a running journal: what is appended or archived meanwhile may be missed.
+  public func readBackwards(
+    _ visit: (UInt64, Record) -> Void, isDone: () -> Bool, unreadable: (JournalError) -> Void
+  ) throws(JournalError) {
+    for (number, isArchived) in try numbers().reversed() {
+      do throws(JournalError) {
+        _ = try segment(number, isArchived: isArchived) { visit(number, $0) }
+      } catch {
+        do throws(JournalError) {
+          // Archived between the listing and now?
+          guard !isArchived, try hasArchived(number) else { throw error }
+          _ = try segment(number, isArchived: true) { visit(number, $0) }
+        } catch {
+          unreadable(error)
+        }
+      }
+      if isDone() { return }
+    }
+  }
+
+  /// Where kept history begins: the oldest segment; nil when there is none.
+  public func oldest() throws(JournalError) -> Segment? {
+    guard let (number, isArchived) = try numbers().first else { return nil }
+    return try segment(number, isArchived: isArchived) { _ in }
+  }
+
+  public func oldestNumber() throws(JournalError) -> UInt64? { try numbers().first?.number }
+
+  /// LSN up to which history was pruned; 0 when it is whole.
+  public func floor() throws(JournalError) -> UInt64 { try archive.anchor()?.lastLSN ?? 0 }
+
+  private func hasArchived(_ number: UInt64) throws(JournalError) -> Bool {
+    do throws(DiskError) { return try disk.stat(archive.path(number)) != nil } catch { throw .disk(error) }
+  }
+
   private func segment(
     _ number: UInt64, isArchived: Bool, _ visit: (Record) -> Void
   ) throws(JournalError) -> Segment {

@@ -125,17 +125,6 @@ final class IndexWriter {
       .bind(id.bytes).bind(problem).bind(time.microseconds).run()
   }
 
-  /// A pass's bookkeeping that may be lost with the index.
-  func remember(_ key: String, _ value: Int64) throws(SQLiteError) {
-    try connection.statement("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)").bind(key).bind(value).run()
-  }
-
-  func remembered(_ key: String) throws(SQLiteError) -> Int64? {
-    let statement = try connection.statement("SELECT value FROM meta WHERE key = ?").bind(key)
-    defer { statement.reset() }
-    return try statement.step() ? statement.optionalInteger(0) : nil
-  }
-
   /// Moves everything from SQLite's own log into the database file and syncs both.
   func makeDurable() throws(SQLiteError) { try connection.execute("PRAGMA wal_checkpoint(FULL)") }
 

@@ -71,6 +71,11 @@ public struct OfflineJournal: Sendable {
     return entries
   }
 
+  /// LSN up to which history was pruned; 0 when it is whole.
+  public func floor() throws(StoreError) -> UInt64 {
+    do throws(JournalError) { return try inspection.floor() } catch { throw .journal(error) }
+  }
+
   /// The chain, segment by segment.
   public func verify(
     progress: (Int, Int) -> Void = { _, _ in }

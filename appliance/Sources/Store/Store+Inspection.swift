@@ -69,35 +69,28 @@ extension Store {
   /// The documents marked as damaged.
   public var damaged: [FileID: String] { problems.withLock { $0 } }
 
-  /// Sets a file aside in `quarantine/`, under its own name; where it went, below the data directory. Blocks.
+  /// Sets a file aside in `quarantine/`, under its own name, numbered when that is taken; where it went, below the data
+  /// directory. Blocks.
   public func quarantine(_ path: String) throws(DiskError) -> String {
     let name = path.split(separator: "/").last.map(String.init) ?? "unnamed"
-    let target = "quarantine/\(name)"
+    var target = "quarantine/\(name)"
+    var number = 2
+    while try disk.stat(absolute(target)) != nil {
+      target = "quarantine/\(number)-\(name)"
+      number += 1
+    }
     try disk.rename(absolute(path), to: absolute(target))
     try disk.syncDirectory(absolute("quarantine"))
     return target
   }
 
-  /// Restores a document's attributes from the index. Blocks.
-  public func rewriteAttributes(of document: IndexedDocument) throws(DiskError) {
-    let bytes = Attributes.encode(
-      json: document.record.json, path: document.path, epoch: shared.epoch, lsn: document.lsn)
-    try shared.tree.replaceAttributes(bytes, at: document.path)
+  /// A document's attributes as its row has them.
+  public func attributes(of document: IndexedDocument) -> Attributes {
+    Attributes(record: document.record, path: document.path, epoch: shared.epoch, lsn: document.lsn)
   }
 
-  /// A number kept in the index for a pass that goes on after a restart.
-  public func remembered(_ key: String) -> Int64? {
-    let read = try? shared.index.write { (writer) throws(SQLiteError) in  // losing it: a pass begins again
-      try writer.remembered(key)
-    }
-    return read ?? nil
-  }
-
-  public func remember(_ key: String, _ value: Int64) {
-    try? shared.index.write { (writer) throws(SQLiteError) in  // losing it: a pass begins again
-      try writer.remember(key, value)
-    }
-  }
+  /// New with every rebuild of the index: places in the order of uploads mean nothing in another one.
+  public var indexGeneration: UInt64 { shared.index.generation }
 
   /// The time of the newest change; a clock that shows less went backwards.
   public var newestChange: Timestamp { shared.status.current.newestChange }

@@ -30,6 +30,8 @@ public final class Store: Sendable {
   let rebuild: IndexRebuild?
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
+  /// Where kept history began when it was last looked at.
+  let historyStart = Mutex<(segment: UInt64, began: Timestamp)?>(nil)
   private let lock: any DiskFile
   private let threads = Mutex<[DedicatedThread]>([])
   private let keeperWake = BoundedQueue<Void>(limit: 1)

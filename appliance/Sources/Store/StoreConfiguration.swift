@@ -27,6 +27,8 @@ public struct StoreConfiguration: Sendable {
   public var tombstoneDays = 90
   /// Bytes of archived journal to keep; nil: 5 % of the journal's disk.
   public var archiveBytesMax: Int?
+  /// Days of archived journal to keep; nil: as many as `archiveBytesMax` allows.
+  public var archiveDaysMax: Int?
   /// Size at which a journal segment is sealed.
   public var segmentBytesMax = 16 << 20
   /// With threads the store commits, places and checkpoints by itself; without them `Store.step` does, for simulations.

@@ -9,6 +9,7 @@ public final class GarbageCollector: Sendable {
   private let grace: Duration
   private let time: any TimeSource
   private let isClockTrusted: @Sendable () -> Bool
+  private let isPaused: @Sendable () -> Bool
   private static let batch = 256
   /// Documents in one run; the next run goes on.
   private static let runMax = 20_000
@@ -16,8 +17,10 @@ public final class GarbageCollector: Sendable {
   private static let backwardsMax: Duration = .seconds(2)
 
   public init(
-    _ store: Store, grace: Duration, time: any TimeSource, isClockTrusted: @escaping @Sendable () -> Bool
+    _ store: Store, grace: Duration, time: any TimeSource, isPaused: @escaping @Sendable () -> Bool = { false },
+    isClockTrusted: @escaping @Sendable () -> Bool
   ) {
+    self.isPaused = isPaused
     self.store = store
     self.grace = grace
     self.time = time
@@ -26,6 +29,7 @@ public final class GarbageCollector: Sendable {
 
   /// One run; what it did.
   public func run() async throws -> String {
+    guard !isPaused() else { return "nothing: paused by the setting upkeep_paused" }
     guard isClockTrusted() else { return "nothing: the clock is not trusted" }
     let now = time.now()
     guard now >= store.newestChange - Self.backwardsMax else { return "nothing: the clock went backwards" }
@@ -38,6 +42,7 @@ public final class GarbageCollector: Sendable {
       try await self.store.purge(id, goneBefore: before, by: Actor("gc"))
     }
     try store.pruneTombstones(now: now)
+    try store.pruneHistory(now: now)
     return "\(expired) documents expired, \(removed) removed"
   }
 
@@ -48,6 +53,7 @@ public final class GarbageCollector: Sendable {
     var done = 0
     while done < Self.runMax {
       try Task.checkCancellation()
+      if isPaused() { break }
       let ids = try next()
       let count = try await withThrowingTaskGroup(of: Int.self) { group in
         for id in ids {

@@ -37,6 +37,9 @@ final class MaintenanceRuns: Sendable {
     return run.id
   }
 
+  /// Whether somebody asked for a run that has not begun or ended.
+  func isRequested(_ kind: MaintenanceRun.Kind) -> Bool { state.withLock { $0.active[kind] != nil } }
+
   func run(_ id: String) -> MaintenanceRun? { state.withLock { $0.runs.last { $0.id == id } } }
 
   /// Performs the requested run, or one of the timer's own; what it did, for the task's status.

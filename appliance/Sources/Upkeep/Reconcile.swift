@@ -4,70 +4,155 @@ internal import HTTP
 internal import Reactor
 internal import StorageAPI
 internal import Store
-internal import Synchronization
 
-/// Compares index, attributes and documents, and repairs what can be repaired. Every repair is journaled. Never
-/// deletes: a document that nobody knows is set aside.
+/// Compares index, attributes, documents and journal, and repairs what can be repaired. Every repair is journaled.
+/// Never deletes: a document that nobody knows is set aside.
+///
+/// Two walks: over the index (documents with a wrong size, lost attributes), then over the tree (documents without a
+/// row, files that nobody knows). What needs history is collected and looked up in one pass over the journal and its
+/// archive, so that a thousand lost files cost as much reading as one.
 struct Reconcile: Sendable {
-  private let store: Store
-  private let grace: Duration
-  private let time: any TimeSource
+  let store: Store
+  let places: UpkeepPlaces
+  let grace: Duration
+  let time: any TimeSource
   private static let batch = 200
+  /// Looked up in history at once; bounds memory.
+  static let openMax = 4000
+  private static let repairsAtOnce = 64
 
-  init(_ store: Store, grace: Duration, time: any TimeSource) {
+  init(_ store: Store, places: UpkeepPlaces, grace: Duration, time: any TimeSource) {
     self.store = store
+    self.places = places
     self.grace = grace
     self.time = time
   }
 
-  /// What a step found; repairs need the committer, so they are made outside the thread that looks.
+  /// What a step found. Repairs need the committer, so they are made outside the thread that looks.
   struct Findings: Sendable {
     var report: MaintenanceReport
-    var repairs: [Attributes] = []
+    /// Attributes to journal and write, each with the line that says why.
+    var repairs: [(attributes: Attributes, note: String)] = []
     var notes: [String] = []
+    /// What history must be asked about.
+    var open: [Question] = []
   }
 
-  func run(on pool: BlockingPool) async throws -> MaintenanceReport {
-    var report = MaintenanceReport(startedAt: time.now())
-    var sequence: Int64 = 0
-    while true {
-      let (after, current) = (sequence, report)
-      let (found, last) = try await pool.run { try self.checkDocuments(after: after, current) }
-      report = try await settle(found)
-      guard let last else { break }
-      sequence = last
-      try Task.checkCancellation()
+  /// Something that only the journal's history can tell.
+  enum Question: Sendable {
+    /// The index knows the document, its attributes are missing or damaged.
+    case lostAttributes(IndexedDocument)
+    /// A document without a row and without attributes that can be read.
+    case unknown(path: String, id: FileID?)
+
+    var id: FileID? {
+      switch self {
+      case .lostAttributes(let document): document.record.fileID
+      case .unknown(_, let id): id
+      }
     }
-    var directories = ["files"]
-    while let directory = directories.popLast() {
-      let current = report
-      let (found, below) = try await pool.run { try self.checkDirectory(directory, current) }
-      report = try await settle(found)
-      directories += below
-      try Task.checkCancellation()
+  }
+
+  func run(on pool: BlockingPool, _ pace: Pace) async throws -> MaintenanceReport {
+    var pace = pace
+    var found = Findings(report: MaintenanceReport(startedAt: time.now()))
+    var place = places.content.reconcile ?? UpkeepPlaces.Place(began: found.report.startedAt)
+    do {
+      if place.directory == nil { try await walkIndex(&place, &found, &pace, pool) }
+      try await walkTree(&place, &found, &pace, pool)
+      found = try await answer(found, pool)
+    } catch {
+      places.update(saving: true) { _ in }
+      throw error
     }
-    report.completedAt = time.now()
+    found.report.completedAt = time.now()
+    let report = found.report
+    places.update(saving: true) { content in
+      content.reconcile = nil
+      content.reconcileEnded = report.completedAt
+    }
     return report
   }
 
+  private func walkIndex(
+    _ place: inout UpkeepPlaces.Place, _ found: inout Findings, _ pace: inout Pace, _ pool: BlockingPool
+  ) async throws {
+    while true {
+      let (after, current) = (place.sequence, found)
+      let (next, last) = try await pool.run { try self.checkDocuments(after: after, current) }
+      found = try await settle(next)
+      guard let last else { break }
+      if found.open.count >= Self.openMax { found = try await answer(found, pool) }
+      place.sequence = last
+      // What is still open would be forgotten by a restart.
+      if found.open.isEmpty { remember(place) }
+      try await pace.spend(items: Self.batch)
+    }
+    found = try await answer(found, pool)
+    place.directory = ""
+    remember(place)
+  }
+
+  private func walkTree(
+    _ place: inout UpkeepPlaces.Place, _ found: inout Findings, _ pace: inout Pace, _ pool: BlockingPool
+  ) async throws {
+    let done = place.directory ?? ""
+    var directories = ["files"]
+    while let directory = directories.popLast() {
+      let current = found
+      let (next, below, count) = try await pool.run { try self.checkDirectory(directory, after: done, current) }
+      found = try await settle(next)
+      if found.open.count >= Self.openMax { found = try await answer(found, pool) }
+      // Taken from the end, so the order is that of their names.
+      directories += below.sorted(by: >)
+      place.directory = directory
+      if found.open.isEmpty { remember(place) }
+      try await pace.spend(items: count + 1)
+    }
+  }
+
+  private func remember(_ place: UpkeepPlaces.Place) { places.update { $0.reconcile = place } }
+
   /// Journals what a step wants repaired.
-  private func settle(_ found: Findings) async throws -> MaintenanceReport {
-    for attributes in found.repairs {
-      do throws(APIError) {
-        _ = try await store.repair(attributes, by: Actor("reconcile"))
-      } catch {
-        // When the store knows better by now there is nothing to repair.
-        if error.code != .notFound { throw error }
+  private func settle(_ found: Findings) async throws -> Findings {
+    var found = found
+    var rest = found.repairs[...]
+    while !rest.isEmpty {
+      // Those made at once share a sync.
+      let some = rest.prefix(Self.repairsAtOnce)
+      rest = rest.dropFirst(some.count)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for (attributes, note) in some { group.addTask { try await self.repair(attributes, note) } }
+        try await group.waitForAll()
       }
     }
     for note in found.notes { try await store.note(note, by: Actor("reconcile")) }
-    return found.report
+    found.repairs = []
+    found.notes = []
+    return found
+  }
+
+  private func repair(_ attributes: Attributes, _ note: String) async throws {
+    do throws(APIError) {
+      _ = try await store.repair(attributes, by: Actor("reconcile"))
+    } catch {
+      // When the store knows better by now there is nothing to repair.
+      if error.code == .notFound { return }
+      throw error
+    }
+    try await store.note(note, by: Actor("reconcile"))
+  }
+
+  /// Asks history what is open, in one pass, and acts on it.
+  private func answer(_ found: Findings, _ pool: BlockingPool) async throws -> Findings {
+    guard !found.open.isEmpty else { return found }
+    return try await settle(try await pool.run { try self.resolve(found) })
   }
 
   // MARK: From the index to the files
 
-  private func checkDocuments(after sequence: Int64, _ report: MaintenanceReport) throws -> (Findings, Int64?) {
-    var found = Findings(report: report)
+  private func checkDocuments(after sequence: Int64, _ found: Findings) throws -> (Findings, Int64?) {
+    var found = found
     let documents = try store.documents(after: sequence, limit: Self.batch)
     for document in documents where document.isPlaced {
       found.report.filesChecked += 1
@@ -89,87 +174,33 @@ struct Reconcile: Sendable {
     // Removed or changed while this looked at it?
     guard let again = try store.document(id), again.lsn == document.lsn else { return }
     let type: MaintenanceReport.IssueType = status == nil ? .missingFile : .sizeMismatch
+    let isNews = store.damaged[id] != type.rawValue
     try store.mark(id, type.rawValue)
     let what = status.map { "has \($0.size) bytes, \(document.record.size) are recorded" } ?? "is missing"
     found.report.add(
       .init(
         fileID: id, path: document.path, type: type,
         description: "the document \(what); it is not served: restore it from a backup"))
-    found.notes.append("\(type.rawValue): \(document.path) \(what)")
+    if isNews { found.notes.append("\(type.rawValue): \(document.path) \(what)") }
   }
 
   private func checkAttributes(_ document: IndexedDocument, _ found: inout Findings) throws {
-    let path = Store.attributesPath(of: document.path)
-    let bytes = try? store.disk.contents(store.absolute(path), limit: 65_536)  // unreadable counts as damaged
-    let attributes = bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // unreadable counts as lost
+    let attributes = attributes(at: Store.attributesPath(of: document.path))
     if let attributes, attributes.record == document.record, attributes.lsn == document.lsn { return }
     guard let again = try store.document(document.record.fileID), again.lsn == document.lsn else { return }
     if let attributes, attributes.lsn > document.lsn, attributes.record.fileID == document.record.fileID {
       // The source of truth is newer than the index.
-      found.repairs.append(attributes)
-      found.notes.append("index row of \(document.path) was older than its attributes; taken from them")
-      return
+      found.repairs.append(
+        (attributes, "index row of \(document.path) was older than its attributes; taken from them"))
+    } else {
+      found.open.append(.lostAttributes(document))
     }
-    try store.rewriteAttributes(of: document)
-    found.notes.append("attributes of \(document.path) were missing or damaged; restored from the index")
   }
 
-  // MARK: From the files to the index
-
-  private func checkDirectory(_ directory: String, _ report: MaintenanceReport) throws -> (Findings, [String]) {
-    var found = Findings(report: report)
-    var below: [String] = []
-    let entries: [DirectoryEntry]
-    do throws(DiskError) {
-      entries = try store.disk.list(store.absolute(directory))
-    } catch {
-      if error.isMissing { return (found, []) }
-      throw error
-    }
-    let names = Set(entries.map(\.name))
-    for entry in entries {
-      let path = "\(directory)/\(entry.name)"
-      switch entry.kind {
-      case .directory: below.append(path)
-      case .file where path.hasSuffix(".attr.json"):
-        try checkUnindexed(path, hasDocument: names.contains(String(entry.name.dropLast(10))), &found)
-      case .file where !names.contains(entry.name + ".attr.json"): try checkOrphan(path, &found)
-      case .file, .other: break
-      }
-    }
-    return (found, below)
-  }
-
-  private func checkUnindexed(_ path: String, hasDocument: Bool, _ found: inout Findings) throws {
-    guard try isOld(path), let bytes = try store.disk.contents(store.absolute(path), limit: 65_536),
-      let attributes = try? Attributes(bytes)  // damaged ones of known documents were restored above
-    else { return }
-    guard try store.document(attributes.record.fileID) == nil else { return }
-    guard hasDocument else {
-      found.report.add(
-        .init(
-          fileID: attributes.record.fileID, path: path, type: .orphanedAttributes,
-          description: "attributes without a document, unknown to the index; left in place"))
-      return
-    }
-    found.repairs.append(attributes)
-    found.notes.append("index row of \(attributes.path) was lost; taken from its attributes")
-  }
-
-  private func checkOrphan(_ path: String, _ found: inout Findings) throws {
-    guard try isOld(path) else { return }
-    if let id = Self.id(in: path), let document = try store.document(id), document.path == path { return }
-    let target = try store.quarantine(path)
-    found.report.add(
-      .init(
-        fileID: Self.id(in: path), path: path, type: .orphanedFile,
-        description: "a file that neither attributes nor index know; moved to \(target)"))
-    found.notes.append("orphaned file \(path) moved to \(target)")
-  }
-
-  private func isOld(_ path: String) throws -> Bool {
-    guard let status = try store.disk.stat(store.absolute(path)) else { return false }
-    return time.now().microseconds - status.modifiedMicroseconds >= grace.microseconds
+  /// Nil when they are missing or damaged.
+  func attributes(at path: String) -> Attributes? {
+    let bytes = try? store.disk.contents(store.absolute(path), limit: 65_536)  // unreadable counts as damaged
+    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // as above
   }
 
   /// The id in a stored name: the last 36 characters before its extension.

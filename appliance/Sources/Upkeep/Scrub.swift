@@ -7,72 +7,90 @@ internal import StorageAPI
 internal import Store
 internal import Synchronization
 
-/// Re-reads every document at a bounded rate and checks its SHA-256. A pass goes on where it was after a restart.
+/// Re-reads every document from the device at a bounded rate and checks its SHA-256. A pass goes on where it was after
+/// a restart, a pause, or a run that used up its time.
 final class Scrub: Sendable {
   private let store: Store
-  private let bytesPerSecond: Int
+  private let places: UpkeepPlaces
+  private let window: Duration
   private let time: any TimeSource
-  private let state = Mutex(ScrubStatus())
   private static let batch = 64
   private static let chunk = 1 << 20
-  private static let placeKey = "scrub_place"
-  private static let passKey = "scrub_pass_started"
-  private static let doneKey = "scrub_pass_ended"
 
-  init(_ store: Store, bytesPerSecond: Int, time: any TimeSource) {
+  /// `window`: documents read within it count as verified.
+  init(_ store: Store, places: UpkeepPlaces, window: Duration, time: any TimeSource) {
     self.store = store
-    self.bytesPerSecond = max(1, bytesPerSecond)
+    self.places = places
+    self.window = window
     self.time = time
-    state.withLock { status in
-      status.lastPassEnded = store.remembered(Self.doneKey).map(Timestamp.init(microseconds:))
-    }
   }
 
-  var status: ScrubStatus { state.withLock { $0 } }
+  /// The figures of now. Reads one row at most.
+  var status: ScrubStatus {
+    let content = places.content
+    let now = time.now()
+    let total = store.summary.counts[.active]?.files ?? 0
+    let verified = min(total, content.verified.files(since: now - window))
+    var status = ScrubStatus()
+    status.windowDays = Int(window.inSeconds / 86_400)
+    status.verifiedRatio = total == 0 ? 1 : Double(verified) / Double(total)
+    status.lastPassEnded = content.scrubEnded
+    status.isUnderway = content.scrub != nil
+    // What was never read again was last known to be sound when it was uploaded. While the index is being rebuilt
+    // nobody can say.
+    let unread = (try? store.documents(after: content.verified.through, limit: 1))?.first  // see the line above
+    let since = [total == 0 ? nil : content.verified.oldest, unread?.record.uploadedAt].compactMap { $0 }.min()
+    status.oldest = since.map { max(.zero, now.since($0)) } ?? .zero
+    return status
+  }
 
-  func run(on pool: BlockingPool) async throws -> MaintenanceReport {
+  func run(on pool: BlockingPool, _ pace: Pace) async throws -> MaintenanceReport {
+    var pace = pace
     var report = MaintenanceReport(startedAt: time.now())
-    let started = Timestamp(microseconds: store.remembered(Self.passKey) ?? time.now().microseconds)
-    store.remember(Self.passKey, started.microseconds)
-    var place = store.remembered(Self.placeKey) ?? 0
-    let began = time.uptime()
-    var bytes = 0
-    while true {
-      let after = place
-      let documents = try await pool.run { try self.store.documents(after: after, limit: Self.batch) }
-      guard let last = documents.last else { break }
-      for document in documents where document.isPlaced && document.record.status == .active {
-        let issue = try await pool.run { try self.check(document) }
-        report.filesChecked += 1
-        if let issue { report.add(issue) }
-        bytes += document.record.size
-        state.withLock { $0.checkedInPass += 1 }
-        try await pace(bytes, since: began)
+    var place = places.content.scrub ?? UpkeepPlaces.Place(began: report.startedAt)
+    do {
+      while true {
+        let after = place.sequence
+        let documents = try await pool.run { try self.store.documents(after: after, limit: Self.batch) }
+        guard let last = documents.last else { break }
+        for document in documents where document.isPlaced && document.record.status == .active {
+          let issue = try await pool.run { try self.check(document) }
+          report.filesChecked += 1
+          if let issue {
+            report.add(issue)
+            try await store.note("checksum_mismatch: \(document.path)", by: Actor("scrub"))
+          }
+          try await pace.spend(bytes: document.record.size, items: 1)
+        }
+        place.sequence = last.sequence
+        note(place, after: after, documents)
       }
-      place = last.sequence
-      store.remember(Self.placeKey, place)
+    } catch {
+      places.update(saving: true) { _ in }
+      throw error
     }
     report.completedAt = time.now()
-    store.remember(Self.placeKey, 0)
-    store.remember(Self.passKey, report.completedAt.microseconds)
-    store.remember(Self.doneKey, started.microseconds)
-    state.withLock { status in
-      status.lastPassEnded = started
-      status.checkedInPass = 0
+    places.update(saving: true) { content in
+      content.scrub = nil
+      content.scrubEnded = report.completedAt
     }
     return report
   }
 
-  /// Sleeps until the bytes read so far fit the rate.
-  private func pace(_ bytes: Int, since began: Duration) async throws {
-    let due = Duration.milliseconds(Int64(Double(bytes) / Double(bytesPerSecond) * 1000))
-    let ahead = due - (time.uptime() - began)
-    if ahead > .milliseconds(10) { try await Task.sleep(for: ahead) } else { try Task.checkCancellation() }
+  private func note(_ place: UpkeepPlaces.Place, after: Int64, _ documents: [IndexedDocument]) {
+    let now = time.now()
+    let files = documents.count { $0.isPlaced && $0.record.status == .active }
+    places.update { content in
+      content.scrub = place
+      content.verified.add(after: after, through: place.sequence, files: files, at: now)
+    }
   }
 
   private func read(_ path: String) throws(DiskError) -> Checksum {
     let file = try store.disk.open(store.absolute(path), .read)
     defer { file.close() }
+    // What the page cache holds says nothing about the device.
+    file.dropCache()
     var digest = SHA256()
     var offset = 0
     while true {
@@ -85,13 +103,15 @@ final class Scrub: Sendable {
 
   private func check(_ document: IndexedDocument) throws -> MaintenanceReport.Issue? {
     let id = document.record.fileID
-    let checksum: Checksum
+    var checksum: Checksum?
+    var fault = "the bytes are not those that were uploaded"
     do throws(DiskError) {
       checksum = try read(document.path)
     } catch {
-      // Removed meanwhile is no finding; anything else is reconcile's to tell.
+      // Removed meanwhile is no finding, missing without that is reconcile's to tell. A document that the device does
+      // not give back must not stop the pass: the others are still to be read.
       if error.isMissing { return nil }
-      throw error
+      fault = "the bytes cannot be read (\(error))"
     }
     if checksum == document.record.checksum {
       if store.damaged[id] == MaintenanceReport.IssueType.checksumMismatch.rawValue { try store.mark(id, nil) }
@@ -101,16 +121,21 @@ final class Scrub: Sendable {
     try store.mark(id, MaintenanceReport.IssueType.checksumMismatch.rawValue)
     return .init(
       fileID: id, path: document.path, type: .checksumMismatch,
-      description: "the bytes are not those that were uploaded; it is not served: restore it from a backup")
+      description: "\(fault); it is not served: restore it from a backup")
   }
 }
 
 /// How far documents have been re-read.
 public struct ScrubStatus: Sendable, Hashable {
-  /// Documents of the present pass.
-  public var checkedInPass = 0
-  /// When the last whole pass began: no document was checked earlier than this. Nil before the first.
+  /// Share of the active documents that were read within the last `windowDays`; 1 in an empty store.
+  public var verifiedRatio = 1.0
+  public var windowDays = 0
+  /// How long ago the document was read, or uploaded, that waits longest.
+  public var oldest: Duration = .zero
+  /// When the last whole pass ended; nil before the first.
   public var lastPassEnded: Timestamp?
+  /// A pass has begun and not ended.
+  public var isUnderway = false
 
   public init() {}
 }

@@ -17,41 +17,46 @@ public final class Upkeep: Sendable {
   private let scrubTask: BackgroundTask
   private let pool: BlockingPool
   private let scrub: Scrub
+  private let paused: @Sendable () -> Bool
 
-  /// `isClockTrusted`: what the rest of the appliance knows about the clock; nothing is removed while it says no.
+  /// `isPaused`: what the operator set; passes stop soon after and go on where they were. `isClockTrusted`: what the
+  /// rest of the appliance knows about the clock; nothing is removed while it says no.
   public init(
     _ store: Store, configuration: UpkeepConfiguration = UpkeepConfiguration(), time: any TimeSource,
-    random: any RandomSource, logger: Logger, isClockTrusted: @escaping @Sendable () -> Bool
+    random: any RandomSource, logger: Logger, isPaused: @escaping @Sendable () -> Bool = { false },
+    isClockTrusted: @escaping @Sendable () -> Bool
   ) {
     self.store = store
     let pool = BlockingPool(name: "upkeep", threads: 1, queueLimit: 16)
     let runs = MaintenanceRuns(time: time, random: random)
+    let places = UpkeepPlaces(store, time: time)
     let collector = GarbageCollector(
-      store, grace: configuration.removalGrace, time: time, isClockTrusted: isClockTrusted)
-    let reconcile = Reconcile(store, grace: configuration.repairGrace, time: time)
-    let scrub = Scrub(store, bytesPerSecond: configuration.scrubBytesPerSecond, time: time)
-    let reconcileTask = BackgroundTask(
-      name: "reconcile", interval: configuration.reconcileInterval, timeout: .seconds(6 * 3600), logger: logger,
-      time: time
-    ) {
-      try await runs.perform(.reconcile) { try await reconcile.run(on: pool) }
+      store, grace: configuration.removalGrace, time: time, isPaused: isPaused, isClockTrusted: isClockTrusted)
+    let reconcile = Reconcile(store, places: places, grace: configuration.repairGrace, time: time)
+    let scrub = Scrub(store, places: places, window: configuration.scrubWindow, time: time)
+    let pass = PassSchedule(
+      runs: runs, places: places, configuration: configuration, time: time, logger: logger, isPaused: isPaused)
+    let reconcileTask = pass.task(.reconcile, every: configuration.reconcileInterval) {
+      try await reconcile.run(on: pool, $0)
     }
-    let scrubTask = BackgroundTask(
-      name: "scrub", interval: configuration.scrubInterval, timeout: .seconds(12 * 3600), logger: logger, time: time
-    ) {
-      try await runs.perform(.scrub) { try await scrub.run(on: pool) }
-    }
+    let scrubTask = pass.task(.scrub, every: configuration.scrubInterval) { try await scrub.run(on: pool, $0) }
     let collectTask = BackgroundTask(
       name: "gc", interval: configuration.collectInterval, timeout: .seconds(1800), logger: logger, time: time
     ) { try await collector.run() }
     (self.pool, self.runs, self.collector, self.scrub) = (pool, runs, collector, scrub)
-    (self.reconcileTask, self.scrubTask) = (reconcileTask, scrubTask)
+    (self.reconcileTask, self.scrubTask, paused) = (reconcileTask, scrubTask, isPaused)
     tasks = [collectTask, reconcileTask, scrubTask]
   }
 
+  /// Whether the operator has paused upkeep.
+  public var isPaused: Bool { paused() }
+
   /// Starts a pass and waits up to `wait` for its end; the run, ended or not. `RECONCILE_IN_PROGRESS` while one of its
-  /// kind runs. The tasks must be running as services.
+  /// kind runs, `CONFLICT` while upkeep is paused. The tasks must be running as services.
   public func start(_ kind: MaintenanceRun.Kind, wait: Duration) async throws(APIError) -> MaintenanceRun {
+    guard !isPaused else {
+      throw APIError(.conflict, "upkeep is paused by the setting upkeep_paused; set it to false first")
+    }
     let id = try runs.request(kind)
     (kind == .reconcile ? reconcileTask : scrubTask).poke()
     await runs.wait(for: id, timeout: wait)
@@ -80,6 +85,12 @@ public struct UpkeepConfiguration: Sendable {
   public var repairGrace: Duration = .seconds(600)
   /// How fast documents are re-read.
   public var scrubBytesPerSecond = 20 << 20
+  /// Documents or files that a pass looks at each second at most: each costs a few small reads of the disk.
+  public var itemsPerSecond = 5000
+  /// How long one run of a pass may take before it makes room; the next one goes on.
+  public var runMax: Duration = .seconds(3600)
+  /// Documents read within it count as verified.
+  public var scrubWindow: Duration = .seconds(30 * 86_400)
 
   public init() {}
 }

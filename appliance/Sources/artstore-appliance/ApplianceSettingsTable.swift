@@ -45,6 +45,19 @@ enum Settings {
   static let scrubRate = Setting(
     "SE_SCRUB_BYTES_PER_SECOND", .bytes(1 << 16...1 << 34), default: 20 << 20, unit: "bytes each second",
     doc: "How fast documents are re-read to check them.")
+  static let scrubWindow = Setting(
+    "SE_SCRUB_WINDOW_DAYS", .integer(1...3650), default: 30, unit: "days",
+    doc: "Documents re-read within it count as verified in se_scrub_verified_ratio.")
+  static let repairGrace = Setting<Duration>(
+    "SE_REPAIR_GRACE", .duration(Duration.zero...year), default: .seconds(600),
+    doc: "Unknown files younger than this are left alone by reconcile.")
+  static let archiveBytes = Setting<Int?>.optional(
+    "SE_ARCHIVE_BYTES", .bytes(1 << 20...Int.max), unit: "bytes",
+    doc: "Archived journal to keep. Without it: 5 % of the journal's disk; se_wal_history_days tells how far that goes."
+  )
+  static let archiveDays = Setting<Int?>.optional(
+    "SE_ARCHIVE_DAYS", .integer(1...36_500), unit: "days",
+    doc: "Archived journal older than this is removed. Without it: only SE_ARCHIVE_BYTES counts.")
   static let logLevel = Setting("SE_LOG_LEVEL", .level, default: LogLevel.info, doc: "Least severe entries logged.")
   static let logFormat = Setting(
     "SE_LOG_FORMAT", .choice, default: LogFormat.json, doc: "json for machines, text for people.")
@@ -65,7 +78,8 @@ enum Settings {
     prefix: "SE_",
     [
       dataDirectory, journalDirectory, indexDirectory, mode, apiAddress, probeAddress, capacity, fileBytesMax,
-      connectionsMax, loops, gracePeriod, removalGrace, collectInterval, scrubRate, logLevel, logFormat, certificate,
+      connectionsMax, loops, gracePeriod, removalGrace, collectInterval, scrubRate, scrubWindow,
+      repairGrace, archiveBytes, archiveDays, logLevel, logFormat, certificate,
       privateKey, clientCA, keysFile, storageID,
     ])
 }

@@ -43,6 +43,8 @@ struct CommandContext: Sendable {
       initialMode: values[Settings.mode])
     configuration.capacityLimitBytes = values[Settings.capacity]
     configuration.fileBytesMax = values[Settings.fileBytesMax]
+    configuration.archiveBytesMax = values[Settings.archiveBytes]
+    configuration.archiveDaysMax = values[Settings.archiveDays]
     configuration.applianceID = values[Settings.storageID].flatMap { FileID($0) }
     return configuration
   }

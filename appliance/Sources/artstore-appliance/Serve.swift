@@ -37,8 +37,8 @@ struct Serve {
     let onboarding = try onboarding(store, state, own, logger)
     let metrics = MetricsRegistry()
     let upkeep = Upkeep(
-      store, configuration: upkeepConfiguration, time: context.time, random: context.random, logger: logger
-    ) { onboarding.isClockTrusted }
+      store, configuration: upkeepConfiguration, time: context.time, random: context.random, logger: logger,
+      isPaused: { onboarding.isUpkeepPaused }, isClockTrusted: { onboarding.isClockTrusted })
     defer { upkeep.shutdown() }
     let appliance = Appliance(
       store: store, maintenance: UpkeepMaintenance(upkeep), onboarding: onboarding,
@@ -94,6 +94,8 @@ struct Serve {
     configuration.removalGrace = context.values[Settings.removalGrace]
     configuration.collectInterval = context.values[Settings.collectInterval]
     configuration.scrubBytesPerSecond = context.values[Settings.scrubRate]
+    configuration.scrubWindow = .seconds(context.values[Settings.scrubWindow] * 86_400)
+    configuration.repairGrace = context.values[Settings.repairGrace]
     return configuration
   }
 

@@ -27,9 +27,14 @@ import Testing
     }
     let metrics = try await probe(target, "/metrics").text
     #expect(metrics.contains("se_up 1"))
+    #expect(metrics.contains("se_scrub_age_seconds 86400"))
     #expect(!metrics.contains("se_files"))
     let full = try await target.call(.get, "/metrics", peer: .admin, scopes: nil).text
     #expect(full.contains("se_files"))
+    for figure in [
+      "se_scrub_verified_ratio 0.5", "se_upkeep_paused 0", "se_damaged_documents{type=\"missing_file\"} 0",
+      "se_wal_history_days",
+    ] { #expect(full.contains(figure), "\(figure)") }
     #expect(try await probe(target, "/api/v1/files").status == 404)
     #expect(try await probe(target, "/version").json()["version"] == .string(Product.version))
   }

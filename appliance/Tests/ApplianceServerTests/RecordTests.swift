@@ -137,7 +137,7 @@ import Testing
     let info = try await target.call(.get, "/api/v1/info", peer: .query, scopes: nil).json()
     for name in [
       "storage_id", "mode", "status", "version", "capacity", "replica_mode", "role", "allowed_operations", "epoch",
-      "last_lsn", "chain_head", "clock", "tasks",
+      "last_lsn", "chain_head", "clock", "scrub", "tasks", "upkeep_paused", "tombstone_floor",
     ] {
       #expect(info[name] != nil, "\(name)")
     }
@@ -172,6 +172,11 @@ import Testing
     #expect(try await put("/api/v1/time", #"{"time":"\#(now + .seconds(4000))"}"#).json()["trusted"] == .bool(false))
     #expect(try await target.call(.get, "/api/v1/info", peer: .admin).json()["status"] == .string("degraded"))
     #expect(try await put("/api/v1/settings", #"{"display_name":"x"}"#).status == 200)
+    #expect(!target.onboarding.isUpkeepPaused)
+    #expect(try await put("/api/v1/settings", #"{"upkeep_paused":true}"#).status == 200)
+    #expect(try await put("/api/v1/settings", #"{"display_name":"y"}"#).status == 200)
+    #expect(target.onboarding.isUpkeepPaused)
+    #expect(try await put("/api/v1/settings", #"{"upkeep_paused":"yes"}"#).status == 400)
     #expect(try await put("/api/v1/settings", #"{"dislay_name":"x"}"#).error.message.contains("dislay_name"))
     #expect(try await put("/api/v1/settings", #"{"clock_tolerance_seconds":"x"}"#).status == 400)
   }

@@ -200,5 +200,12 @@ final class TestMaintenance: Maintenance {
 
   var tasks: [ApplianceInfo.Task] { [ApplianceInfo.Task(name: "gc", lastRun: nil, lastResult: nil, nextRun: nil)] }
 
+  let paused = Mutex(false)
+  var isPaused: Bool { paused.withLock { $0 } }
+
+  var scrub: ApplianceInfo.Scrub {
+    .init(verifiedRatio: 0.5, windowDays: 30, oldestSeconds: 86_400, lastPassEnded: nil, underway: true)
+  }
+
   var isRunning: Bool { false }
 }

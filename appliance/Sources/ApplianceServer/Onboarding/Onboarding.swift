@@ -70,6 +70,9 @@ public final class Onboarding: Sendable {
   /// Whether documents may expire by this machine's clock.
   public var isClockTrusted: Bool { trust.clockState.trusted }
 
+  /// What the fleet has set: upkeep stands still.
+  public var isUpkeepPaused: Bool { trust.settings.upkeepPaused ?? false }
+
   /// Called after each change that the listeners must show, and once now.
   public func present(to listener: @escaping @Sendable (Presentation) -> Void) {
     self.listener.withLock { $0 = listener }

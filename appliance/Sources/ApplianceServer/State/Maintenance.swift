@@ -14,6 +14,12 @@ public protocol Maintenance: Sendable {
   /// The background tasks as `/info` shows them.
   var tasks: [ApplianceInfo.Task] { get }
 
+  /// How much of the documents has been read again.
+  var scrub: ApplianceInfo.Scrub { get }
+
+  /// Upkeep stands still because the operator wants it to.
+  var isPaused: Bool { get }
+
   /// What `/info` shows under `status` while a run goes on.
   var isRunning: Bool { get }
 }

@@ -37,7 +37,8 @@ struct StateRoutes: Sendable {
         totalBytes: summary.totalBytes, usedBytes: summary.usedBytes, availableBytes: summary.availableBytes),
       epoch: summary.epoch, lastLSN: summary.lastLSN, chainHead: summary.chainHead, clock: trust.clockState,
       tasks: maintenance.tasks, trustVersion: trust.bundleVersion,
-      certificateExpiresAt: onboarding.identity.certificate.notAfter, readOnlyReason: summary.readOnlyReason)
+      certificateExpiresAt: onboarding.identity.certificate.notAfter, readOnlyReason: summary.readOnlyReason,
+      scrub: maintenance.scrub, upkeepPaused: maintenance.isPaused, tombstoneFloor: summary.tombstoneFloor)
     return try .json(.ok, info)
   }
 

@@ -30,6 +30,15 @@ public struct UpkeepMaintenance: Maintenance {
     }
   }
 
+  public var scrub: ApplianceInfo.Scrub {
+    let status = upkeep.scrubStatus
+    return ApplianceInfo.Scrub(
+      verifiedRatio: status.verifiedRatio, windowDays: status.windowDays,
+      oldestSeconds: Int(status.oldest.inSeconds), lastPassEnded: status.lastPassEnded, underway: status.isUnderway)
+  }
+
+  public var isPaused: Bool { upkeep.isPaused }
+
   public var isRunning: Bool { upkeep.tasks.contains { $0.name != "gc" && $0.status.isRunning } }
 
   private static func state(_ run: MaintenanceRun) -> MaintenanceState {
