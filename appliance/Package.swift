@@ -24,7 +24,10 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CJemalloc", pkgConfig: "jemalloc", providers: [.apt(["libjemalloc-dev"])]),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .target(name: "CDisk"),
+    .target(name: "CSandbox"),
+    .target(name: "Sandbox", dependencies: ["CSandbox", "CSeccomp"], swiftSettings: strict),
     .target(name: "Disk", dependencies: ["CDisk"] + kit("Core"), swiftSettings: strict),
     .target(
       name: "Journal", dependencies: ["Disk", "CDisk", "CLZ4"] + kit("Core", "Crypto", "Telemetry"),
@@ -43,8 +46,9 @@ let package = Package(
       name: "ApplianceServer", dependencies: ["Disk", "Store", "Upkeep"] + server, swiftSettings: strict),
     .executableTarget(
       name: "artstore-appliance",
-      dependencies: ["Disk", "Journal", "Store", "Upkeep", "ApplianceServer", "CJemalloc"] + server,
+      dependencies: ["Disk", "Journal", "Store", "Upkeep", "ApplianceServer", "Sandbox", "CJemalloc"] + server,
       swiftSettings: strict),
+    .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"], swiftSettings: strict),
     .testTarget(name: "DiskTests", dependencies: ["Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
     .testTarget(
       name: "JournalTests", dependencies: ["Journal", "Disk"] + kit("Core", "TestKit"), exclude: ["Fixtures"],

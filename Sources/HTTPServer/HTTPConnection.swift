@@ -88,9 +88,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     stop()
   }
 
-  /// Ends the connection if no request is under way.
+  /// Ends the connection if it has been of use and no request is under way.
   func stopIfIdle() {
-    if phase == .idle { stop() }
+    if phase == .idle, requestNumber > 0 { stop() }
   }
 
   func stop() {
@@ -179,7 +179,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
           try await stream.waitToReceive(.head, until: headDeadline)
         } else {
           enter(.idle)
-          if context.isStopping { return nil }
+          if context.isStopping, requestNumber > 0 { return nil }
           do { try await stream.waitToReceive(.idle, until: idleDeadline) } catch {
             server.metrics.refusals.increment(server.configuration.name, (fate ?? error).reason)
             return nil

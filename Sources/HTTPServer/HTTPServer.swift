@@ -113,7 +113,13 @@ public final class HTTPServer: Service {
         if Task.isCancelled { return listener.close() }
         listener.close()
         context.stopGracefully()
-        do { try await IO.sleep(self.configuration.limits.stopTimeout) } catch { return }
+        let limits = self.configuration.limits
+        let grace = min(limits.drainTimeout, limits.stopTimeout)
+        do {
+          try await IO.sleep(grace)
+          context.stopBeginners()
+          try await IO.sleep(limits.stopTimeout - grace)
+        } catch { return }
         context.stopNow()
       }
       await accept(listener, context)

@@ -64,10 +64,16 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
     return Identifier.mix(identifiers)
   }
 
-  /// Idle connections end now, the others with their request's answer.
+  /// Idle connections end now, the others with their request's answer. Who was let in and has not asked anything yet
+  /// still may: to end it would be to refuse it.
   func stopGracefully() {
     isStopping = true
     for connection in connections { connection.stopIfIdle() }
+  }
+
+  /// Connections that begin and don't get anywhere end.
+  func stopBeginners() {
+    for connection in connections where connection.expendable(now: loop.now) != nil { connection.stop() }
   }
 
   func stopNow() {

@@ -95,6 +95,22 @@ def test_the_unit_is_hardened() -> None:
     run("systemd-analyze", "security", "--offline=true", "--threshold=15", unit)
 
 
+def test_the_units_fit_each_other_and_the_settings(directory: Path) -> None:
+    units = sorted((DEPLOY / "appliance").glob("artstore-appliance*.s*"))
+    assert len(units) == 3
+    for unit in units:
+        # The program is not installed here; everything else must be as systemd wants it.
+        text = unit.read_text().replace("/opt/artstore/bin/artstore-appliance", "/bin/true")
+        (directory / unit.name).write_text(text)
+    run("systemd-analyze", "verify", "--man=no", *(directory / unit.name for unit in units))
+    settings = (DEPLOY / "appliance/appliance.env").read_text()
+    for name in ("api", "probe"):
+        socket = (DEPLOY / f"appliance/artstore-appliance-{name}.socket").read_text()
+        address = next(line for line in socket.splitlines() if line.startswith("ListenStream=")).split("=")[1]
+        assert f"SE_{name.upper()}_ADDRESS={address}" in settings, "the daemon refuses a socket elsewhere"
+        assert f"FileDescriptorName={name}" in socket
+
+
 @pytest.fixture(scope="module")
 def tarball() -> Path:
     """`make package`, with the release build that it makes."""
@@ -132,7 +148,9 @@ def test_the_tarball_installs_on_a_bare_debian_and_serves(tarball: Path, bare_de
     folder = "/root/" + tarball.name.removesuffix(".tar.gz")
     told = run("chroot", bare_debian, f"{folder}/install.sh")
     assert "installing the libraries it needs" in told
-    assert "systemctl enable --now artstore-appliance" in told
+    assert "systemctl enable --now artstore-appliance-api.socket artstore-appliance-probe.socket" in told
+    for unit in ("artstore-appliance.service", "artstore-appliance-api.socket", "artstore-appliance-probe.socket"):
+        assert (bare_debian / "etc/systemd/system" / unit).exists()
     again = run("chroot", bare_debian, f"{folder}/install.sh")
     assert "installing the libraries" not in again
     assert "keeping /etc/artstore/appliance.env" in again

@@ -135,6 +135,26 @@ struct LimitsTests {
     }
   }
 
+  @Test func aStopServesWhoHasJustComeIn() async throws {
+    try await RunningServer.with(Self.routes) { server in
+      let connected = ShutdownSignal()
+      async let answer = server.client { client in
+        // Let in for sure: the loop answers others in between.
+        let other = try RawClient(server.address)
+        try other.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        _ = try other.answer()
+        connected.raise()
+        _ = try other.rest()
+        try client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        return try client.answer()
+      }
+      await connected.wait()
+      server.shutdown.raise()
+      let got = try await answer
+      #expect(got.text == "hello")
+    }
+  }
+
   @Test func aStopDoesNotWaitForever() async throws {
     var limits = HTTPLimits()
     limits.stopTimeout = .milliseconds(50)

@@ -21,7 +21,7 @@ enum Arrows {
     ),
     (
       .appliance,
-      [["Disk"], ["Journal"], ["Store"], ["Upkeep"], ["ApplianceServer"], ["artstore-appliance"]]
+      [["Disk", "Sandbox"], ["Journal"], ["Store"], ["Upkeep"], ["ApplianceServer"], ["artstore-appliance"]]
     ),
     (
       .controlplane,
@@ -48,6 +48,8 @@ enum Arrows {
     "COpenSSL": ["Crypto", "TLS"],
     "CLinux": ["Reactor", "Service"],
     "CDisk": ["Disk", "Journal"],
+    "CSandbox": ["Sandbox"],
+    "CSeccomp": ["Sandbox"],
     "CSQLite": ["Store"],
     "CLZ4": ["Journal"],
     "CPostgres": ["Postgres"],

@@ -25,7 +25,7 @@ architecture=$(cat "$here/ARCHITECTURE")
 
 missing_libraries() { ldd "$here/bin/artstore-appliance" | awk '/not found/ {print $1}'; }
 if [ -z "$root" ] && [ -n "$(missing_libraries)" ]; then
-  packages=(libssl3 libsqlite3-0 liblz4-1 libjemalloc2)
+  packages=(libssl3 libsqlite3-0 liblz4-1 libjemalloc2 libseccomp2)
   say "installing the libraries it needs: ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >/dev/null; then
@@ -46,7 +46,7 @@ install -m 0755 "$here/bin/artstore-appliance" "$root/opt/artstore/bin/artstore-
 mv -f "$root/opt/artstore/bin/artstore-appliance.new" "$root/opt/artstore/bin/artstore-appliance"
 install -m 0644 "$here/README.md" "$here/LICENSE" "$root/opt/artstore/doc/"
 install -m 0755 "$here/uninstall.sh" "$here/claim-code" "$root/opt/artstore/"
-install -m 0644 "$here/artstore-appliance.service" "$root/etc/systemd/system/artstore-appliance.service"
+install -m 0644 "$here"/artstore-appliance{.service,-api.socket,-probe.socket} "$root/etc/systemd/system/"
 if [ ! -e "$root/etc/artstore/appliance.env" ]; then
   install -m 0640 "$here/appliance.env" "$root/etc/artstore/appliance.env"
 else
@@ -55,14 +55,18 @@ fi
 chroot "${root:-/}" chgrp artstore /etc/artstore /etc/artstore/appliance.env
 chroot "${root:-/}" install -d -o artstore -g artstore -m 0700 /var/lib/artstore
 
+units=(artstore-appliance-api.socket artstore-appliance-probe.socket artstore-appliance)
 if [ -d /run/systemd/system ] && [ -z "$root" ]; then
   systemctl daemon-reload
   if [ "$start" = yes ]; then
-    systemctl enable --quiet artstore-appliance
+    systemctl enable --quiet "${units[@]}"
+    # Before there were socket units the service itself held the ports.
+    systemctl is-active --quiet artstore-appliance-api.socket || systemctl stop --quiet artstore-appliance
+    systemctl start artstore-appliance-api.socket artstore-appliance-probe.socket
     systemctl restart artstore-appliance
     say "started; state: $(systemctl is-active artstore-appliance || true)"
     say 'the claim code for the web console: /opt/artstore/claim-code'
   fi
 else
-  say "installed; start it with: systemctl enable --now artstore-appliance"
+  say "installed; start it with: systemctl enable --now ${units[*]}"
 fi

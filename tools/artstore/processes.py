@@ -31,6 +31,7 @@ class Process:
         environment: Mapping[str, str] | None = None,
         user: str | None = None,
         death_signal: signal.Signals = signal.SIGTERM,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
@@ -58,6 +59,7 @@ class Process:
                 group=account.pw_gid if account else None,
                 extra_groups=[] if account else None,
                 preexec_fn=before_exec,
+                pass_fds=tuple(descriptors),
             )
 
     @property

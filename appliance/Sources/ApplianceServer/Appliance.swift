@@ -11,13 +11,10 @@ public struct Appliance: Sendable {
   public let probe: Router
   public let readiness: Readiness
 
-  /// Probes a listener takes a second, and at once.
-  static let probesPerSecond = 20.0
-  static let probesBurst = 60.0
-
+  /// `probesPerSecond`: what the probe listener answers; three times as many at once.
   public init(
     store: Store, maintenance: any Maintenance, onboarding: Onboarding, fileBytesMax: Int, time: any TimeSource,
-    random: any RandomSource, logger: Logger, metrics: MetricsRegistry
+    random: any RandomSource, logger: Logger, metrics: MetricsRegistry, probesPerSecond: Int = 20
   ) {
     let readiness = Readiness(store: store, onboarding: onboarding, time: time)
     self.readiness = readiness
@@ -35,7 +32,7 @@ public struct Appliance: Sendable {
       + TrustRoutes(onboarding: onboarding).routes
       + service
     api = Router(routes, authorizer: ApplianceAuthorizer(onboarding: onboarding), logger: logger)
-    let limit = RateLimit(perSecond: Self.probesPerSecond, burst: Self.probesBurst, time: time)
+    let limit = RateLimit(perSecond: Double(probesPerSecond), burst: Double(probesPerSecond * 3), time: time)
     let probes = ProbeRoutes(readiness: readiness, metrics: metrics, time: time, limit: limit)
     probe = Router(probes.routes, authorizer: ProbeAuthorizer(limit: limit), logger: logger)
   }

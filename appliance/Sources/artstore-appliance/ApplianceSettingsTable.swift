@@ -29,8 +29,6 @@ enum Settings {
     doc: "Documents this appliance may hold. Without it: what the disk has.")
   static let fileBytesMax = Setting(
     "SE_MAX_FILE_BYTES", .bytes(1...1 << 44), default: 1 << 30, unit: "bytes", doc: "Largest document.")
-  static let connectionsMax = Setting(
-    "SE_MAX_CONNECTIONS", .integer(16...100_000), default: 4096, doc: "Connections of the API listener at once.")
   static let loops = Setting<Int?>.optional(
     "SE_EVENT_LOOPS", .integer(1...256), doc: "Threads that serve connections. Without it: one for each processor.")
   static let gracePeriod = Setting<Duration>(
@@ -74,12 +72,20 @@ enum Settings {
   static let storageID = Setting<String?>.optional(
     "SE_STORAGE_ID", .uuid, doc: "Id of a new appliance. Without it: a random one. Tokens name it in their audience.")
 
+  static let reloadInterval = Setting<Duration>(
+    "SE_RELOAD_INTERVAL", .duration(second...day), default: .seconds(10),
+    doc: "How often the four files above are looked at; changed ones are taken without a restart, as on SIGHUP.")
+
+  static let sandbox = Setting(
+    "SE_SANDBOX", .choice, default: SandboxChoice.on,
+    doc:
+      "on: landlock and seccomp keep the process in its directories and from connecting anywhere. off: for debugging.")
+
   static let table = ConfigurationTable(
     prefix: "SE_",
     [
       dataDirectory, journalDirectory, indexDirectory, mode, apiAddress, probeAddress, capacity, fileBytesMax,
-      connectionsMax, loops, gracePeriod, removalGrace, collectInterval, scrubRate, scrubWindow,
-      repairGrace, archiveBytes, archiveDays, logLevel, logFormat, certificate,
-      privateKey, clientCA, keysFile, storageID,
-    ])
+      loops, gracePeriod, removalGrace, collectInterval, scrubRate, scrubWindow, repairGrace, archiveBytes, archiveDays,
+      logLevel, logFormat, certificate, privateKey, clientCA, keysFile, storageID, reloadInterval, sandbox,
+    ] + limits)
 }

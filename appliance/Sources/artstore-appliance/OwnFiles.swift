@@ -10,6 +10,8 @@ struct OwnFiles: Sendable {
   let identity: ApplianceIdentity
   let clientCA: String
   let keys: JSONWebKeySet
+  /// Of all four files' contents.
+  let fingerprint: Checksum
 
   /// Nil when the appliance is to be claimed. Errors name the key whose file is wrong.
   static func load(_ context: CommandContext) throws -> OwnFiles? {
@@ -37,6 +39,7 @@ struct OwnFiles: Sendable {
     do { keys = try JSON.decode(JSONWebKeySet.self, from: texts[3].utf8) } catch {
       throw CommandFailure.configuration("SE_JWKS_FILE: \(JSON.explain(error))")
     }
-    return OwnFiles(identity: identity, clientCA: texts[2], keys: keys)
+    let fingerprint = SHA256.digest(texts.flatMap { Array($0.utf8) + [0] })
+    return OwnFiles(identity: identity, clientCA: texts[2], keys: keys, fingerprint: fingerprint)
   }
 }

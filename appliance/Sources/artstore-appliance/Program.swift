@@ -1,6 +1,7 @@
 internal import CJemalloc
 internal import Configuration
 internal import Core
+internal import Glibc
 internal import Service
 
 /// Reads the command line, runs the command, turns what went wrong into a plain sentence and an exit status.
@@ -30,34 +31,49 @@ enum Program {
     74 disk or file error, 75 not possible in the present state, 78 configuration.
     """
 
-  static func start(_ arguments: [String], signals: ProcessSignals?) -> Never {
-    MainThread.run { await run(arguments, signals: signals) }
-  }
-
-  private static func run(_ arguments: [String], signals: ProcessSignals?) async -> Int32 {
+  static func start(_ arguments: [String]) -> Never {
     do {
-      try await dispatch(try Arguments(arguments), signals)
-      return 0
+      let arguments = try Arguments(arguments)
+      if arguments.flags.contains("help") || arguments.words.first == "help" { end(Terminal.print(usage)) }
+      if arguments.flags.contains("version") { end(version(arguments)) }
+      let environment = ProcessEnvironment.read()
+      let context = try CommandContext(arguments, environment: environment)
+      if arguments.flags.contains("print-config") { end(Terminal.print(Settings.table.describe(context.values))) }
+      guard let command = arguments.words.first else { throw CommandFailure.usage("say what to do\n\n\(usage)") }
+      if command != "journal" { try arguments.allow(words: 1) }
+      let daemon = try command == "serve" ? daemon(context, environment) : nil
+      MainThread.run {
+        do {
+          if let daemon { try await daemon.run() } else { try await run(command, context) }
+          return 0
+        } catch {
+          return complain(error)
+        }
+      }
     } catch {
-      let failure = CommandFailure(error)
-      Terminal.complain(failure.text)
-      return failure.status
+      exit(complain(error))
     }
   }
 
-  private static func dispatch(_ arguments: Arguments, _ signals: ProcessSignals?) async throws {
-    if arguments.flags.contains("help") || arguments.words.first == "help" { return Terminal.print(usage) }
-    if arguments.flags.contains("version") { return version(arguments) }
-    let environment = ProcessEnvironment.read()
-    if arguments.flags.contains("print-config") {
-      let context = try CommandContext(arguments, environment: environment)
-      return Terminal.print(Settings.table.describe(context.values))
-    }
-    guard let command = arguments.words.first else { throw CommandFailure.usage("say what to do\n\n\(usage)") }
-    if command != "journal" { try arguments.allow(words: 1) }
-    let context = try CommandContext(arguments, environment: environment)
+  private static func end(_: Void) -> Never { exit(0) }
+
+  private static func complain(_ error: any Error) -> Int32 {
+    let failure = CommandFailure(error)
+    Terminal.complain(failure.text)
+    return failure.status
+  }
+
+  /// What must happen while the main thread is the only one.
+  private static func daemon(_ context: CommandContext, _ environment: [String: String]) throws -> Serve {
+    let inherited = try InheritedSockets.take(environment)
+    let confinement = try Confinement.fenceFiles(context)
+    // Its thread is the first.
+    let signals = ProcessSignals()
+    return Serve(context: context, signals: signals, confinement: confinement, inherited: inherited)
+  }
+
+  private static func run(_ command: String, _ context: CommandContext) async throws {
     switch command {
-    case "serve": try await Serve(context, signals: signals ?? ProcessSignals()).run()
     case "init": try InitCommand(context).run()
     case "claim-code": try ClaimCodeCommand(context).run()
     case "status": try StatusCommand(context).run()

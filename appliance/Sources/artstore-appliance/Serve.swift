@@ -16,11 +16,8 @@ internal import Upkeep
 struct Serve {
   let context: CommandContext
   let signals: ProcessSignals
-
-  init(_ context: CommandContext, signals: ProcessSignals) {
-    self.context = context
-    self.signals = signals
-  }
+  let confinement: Confinement
+  let inherited: InheritedSockets
 
   func run() async throws {
     let logger = context.logger
@@ -43,29 +40,24 @@ struct Serve {
     let appliance = Appliance(
       store: store, maintenance: UpkeepMaintenance(upkeep), onboarding: onboarding,
       fileBytesMax: context.values[Settings.fileBytesMax], time: context.time, random: context.random, logger: logger,
-      metrics: metrics)
+      metrics: metrics, probesPerSecond: context.values[Settings.probeRequestsPerSecondMax])
     let listeners = try Listeners(onboarding, logger: logger)
     let loops = try EventLoopGroup(loops: context.values[Settings.loops] ?? processorCount)
     defer { loops.shutdown() }
-    let figures = HTTPServerMetrics(metrics, prefix: "se_")
-    func server(_ name: String, _ setting: Setting<NetworkAddress>, _ tls: TLSServerContext, _ router: Router)
-      throws -> HTTPServer
-    {
-      var configuration = HTTPServerConfiguration(name: name, address: try address(setting), tls: tls)
-      configuration.limits.connectionsMax = name == "api" ? context.values[Settings.connectionsMax] : 256
-      return HTTPServer(
-        configuration, router: router, loops: loops, logger: logger, metrics: figures, time: context.time,
-        random: context.random)
-    }
-    let api = try server("api", Settings.apiAddress, listeners.api, appliance.api)
-    let probe = try server("probe", Settings.probeAddress, listeners.probe, appliance.probe)
-    try publish(api: try bind(api, Settings.apiAddress), probe: try bind(probe, Settings.probeAddress), state)
+    let servers = try Servers(
+      context, appliance, listeners, inherited: inherited, loops: loops,
+      metrics: HTTPServerMetrics(metrics, prefix: "se_"), logger: logger)
+    try confinement.filterCalls(logger, metrics)
+    try publish(servers, state)
     defer { withdraw(state, logger) }
     tellClaimCode(state, onboarding, logger)
+    let reloading = Reloading(context, onboarding, own, logger: logger)
+    let tasks = [listeners.ticketKeysTask(logger: logger, time: context.time), reloading.task()].compactMap(\.self)
     let group = ServiceGroup(
-      upkeep.tasks + [api, probe], logger: logger, gracePeriod: context.values[Settings.gracePeriod]
+      upkeep.tasks + tasks + [servers.api, servers.probe], logger: logger,
+      gracePeriod: context.values[Settings.gracePeriod]
     ) {
-      reload(onboarding, logger)
+      reloading.reload()
     }
     try await group.run(signals: signals)
     logger.notice("stopped")
@@ -99,23 +91,10 @@ struct Serve {
     return configuration
   }
 
-  private func address(_ setting: Setting<NetworkAddress>) throws(CommandFailure) -> SocketAddress {
-    let wanted = context.values[setting]
-    guard let address = SocketAddress(host: wanted.host, port: Int(wanted.port)) else {
-      throw .configuration("\(setting.key): \(wanted.host) is not a numeric IPv4 or IPv6 address")
-    }
-    return address
-  }
-
-  private func bind(_ server: HTTPServer, _ setting: Setting<NetworkAddress>) throws(CommandFailure) -> SocketAddress {
-    do { return try server.bind() } catch {
-      throw .configuration("\(setting.key): cannot listen on \(context.values[setting]): \(error)")
-    }
-  }
-
-  private func publish(api: SocketAddress, probe: SocketAddress, _ state: StateDirectory) throws {
+  private func publish(_ servers: Servers, _ state: StateDirectory) throws {
     try state.publish(
-      ListenAddresses(pid: getpid(), api: "\(api)", probe: "\(probe)", startedAt: context.time.now()))
+      ListenAddresses(
+        pid: getpid(), api: "\(servers.apiAddress)", probe: "\(servers.probeAddress)", startedAt: context.time.now()))
   }
 
   private func withdraw(_ state: StateDirectory, _ logger: Logger) {
@@ -135,17 +114,6 @@ struct Serve {
       Terminal.print("\nclaim code, valid until \(code.expiresAt):\n\n    \(code.text)\n")
     } catch {
       logger.warning("the claim code cannot be read", ["error": .error(error)])
-    }
-  }
-
-  /// SIGHUP: certificates and keys anew; connections that exist go on.
-  private func reload(_ onboarding: Onboarding, _ logger: Logger) {
-    do {
-      guard let own = try OwnFiles.load(context) else { return }
-      onboarding.reload(identity: own.identity, clientCA: own.clientCA, keys: own.keys)
-      logger.notice("certificates reloaded", ["not_after": .text(own.identity.certificate.notAfter)])
-    } catch {
-      logger.error("reload refused, the old certificates stay", ["error": .string(CommandFailure(error).text)])
     }
   }
 
