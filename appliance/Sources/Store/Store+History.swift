@@ -53,13 +53,13 @@ extension Store {
     // An unreadable archive is fsck's and `journal verify`'s to tell; a figure has no words for it.
     guard let oldest = try? inspection().oldestNumber() else { return nil }  // see the line above
     if let known, known.segment == oldest { return known.began }
-    guard let began = (try? inspection().oldest())?.created else { return nil }  // as above
+    guard let began = (try? inspection().oldest())?.created else { return nil }  // for the same reason as above
     historyStart.withLock { $0 = (oldest, began) }
     return began
   }
 
-  /// Forgets archived history older than the configured days; nothing without such a setting. Only with a clock that can
-  /// be trusted. Blocks.
+  /// Forgets archived history older than the configured days; nothing without such a setting. Only with a clock that
+  /// can be trusted. Blocks.
   public func pruneHistory(now: Timestamp) throws(APIError) {
     guard let days = configuration.archiveDaysMax else { return }
     do throws(JournalError) {

@@ -200,7 +200,7 @@ struct Reconcile: Sendable {
   /// Nil when they are missing or damaged.
   func attributes(at path: String) -> Attributes? {
     let bytes = try? store.disk.contents(store.absolute(path), limit: 65_536)  // unreadable counts as damaged
-    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // as above
+    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // for the same reason as above
   }
 
   /// The id in a stored name: the last 36 characters before its extension.

@@ -51,7 +51,7 @@ final class UpkeepPlaces: Sendable {
     let fresh = Content(generation: store.indexGeneration)
     // Unreadable is as good as lost: see the format.
     let bytes = try? store.disk.contents(Self.path(store), limit: 1 << 22)  // see the line above
-    let saved = bytes.flatMap { $0 }.flatMap { try? JSON.decode(Content.self, from: $0) }  // as above
+    let saved = bytes.flatMap { $0 }.flatMap { try? JSON.decode(Content.self, from: $0) }  // the same reason
     let isOurs = saved.map { $0.version == 1 && $0.generation == fresh.generation } ?? false
     state = Mutex((isOurs ? saved ?? fresh : fresh, .zero))
   }
@@ -72,7 +72,7 @@ final class UpkeepPlaces: Sendable {
     guard let due else { return }
     // A place that cannot be written is found again by the next pass.
     let bytes = try? JSON.encode(due)  // see the line above
-    if let bytes { try? store.disk.replace(Self.path(store), with: bytes) }  // as above
+    if let bytes { try? store.disk.replace(Self.path(store), with: bytes) }  // for the same reason as above
   }
 }
 

@@ -12,8 +12,8 @@ enum SandboxChoice: String, CaseIterable, Sendable {
 }
 
 /// What the daemon gives up before it serves anybody, so that whoever takes it over can neither leave its directories
-/// nor reach another machine. Two steps: files before the first thread (landlock binds a thread and those it makes), system
-/// calls once both listeners are open (seccomp binds every thread at once).
+/// nor reach another machine. Two steps: files before the first thread (landlock binds a thread and those it makes),
+/// system calls once both listeners are open (seccomp binds every thread at once).
 struct Confinement: Sendable {
   private let files: Protection
   private let isOn: Bool
