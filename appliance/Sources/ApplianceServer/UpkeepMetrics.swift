@@ -32,9 +32,9 @@ struct UpkeepMetrics {
         MetricSample(Double(damaged.count { $0 == type.rawValue }), labels: [type.rawValue])
       }
     }
-    registry.gauge("se_wal_history_days", help: "Days of history that journal and archive cover") {
+    registry.gauge("se_wal_history_seconds", help: "How far back journal and archive reach") {
       guard let since = store.historyBegan else { return 0 }
-      return max(0, time.now().since(since).inSeconds / 86_400)
+      return max(0, time.now().since(since).inSeconds)
     }
   }
 

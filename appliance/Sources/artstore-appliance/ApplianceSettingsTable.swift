@@ -51,7 +51,7 @@ enum Settings {
     doc: "Unknown files younger than this are left alone by reconcile.")
   static let archiveBytes = Setting<Int?>.optional(
     "SE_ARCHIVE_BYTES", .bytes(1 << 20...Int.max), unit: "bytes",
-    doc: "Archived journal to keep. Without it: 5 % of the journal's disk; se_wal_history_days tells how far that goes."
+    doc: "Archived journal to keep. Without it: 5 % of the journal's disk; se_wal_history_seconds says how far that is."
   )
   static let archiveDays = Setting<Int?>.optional(
     "SE_ARCHIVE_DAYS", .integer(1...36_500), unit: "days",

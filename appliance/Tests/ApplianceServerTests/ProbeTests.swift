@@ -33,7 +33,7 @@ import Testing
     #expect(full.contains("se_files"))
     for figure in [
       "se_scrub_verified_ratio 0.5", "se_upkeep_paused 0", "se_damaged_documents{type=\"missing_file\"} 0",
-      "se_wal_history_days",
+      "se_wal_history_seconds",
     ] { #expect(full.contains(figure), "\(figure)") }
     #expect(try await probe(target, "/api/v1/files").status == 404)
     #expect(try await probe(target, "/version").json()["version"] == .string(Product.version))
