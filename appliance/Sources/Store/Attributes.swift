@@ -33,6 +33,9 @@ public struct Attributes: Sendable {
     return writer.bytes
   }
 
+  /// The file's bytes.
+  public var encoded: [UInt8] { Self.encode(json: record.json, path: path, epoch: epoch, lsn: lsn) }
+
   /// The size that `encode` will have at most, whatever the LSN.
   static func sizeMax(json: [UInt8], path: String) -> Int {
     encode(json: json, path: path, epoch: .max, lsn: .max).count

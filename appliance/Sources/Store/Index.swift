@@ -76,6 +76,8 @@ final class Index: Sendable {
   /// `create` then makes a new one.
   static func open(_ directory: String, identity: IndexIdentity) -> Index? {
     let path = file(in: directory)
+    // Found damaged while it was used.
+    if access(path + damageSuffix, F_OK) == 0 { return nil }
     do throws(SQLiteError) {
       let connection = try SQLiteConnection(path)
       try configure(connection)
@@ -105,11 +107,24 @@ final class Index: Sendable {
     return Index(path, writer: try IndexWriter(connection), state: isComplete ? .ready : .rebuilding(files: 0))
   }
 
+  private static let damageSuffix = ".damaged"
+
+  /// SQLite met bytes that it did not write. What is served from here on could be wrong: nothing is, and the next start
+  /// makes a new index.
+  private func note(_ error: SQLiteError) {
+    guard error.isDamage else { return }
+    publish(.failed(reason: "the index is damaged (\(error.message)); a restart rebuilds it from the attributes"))
+    // Failing that, the next start finds the damage again when it meets it.
+    let mark = creat(path + Self.damageSuffix, 0o600)
+    if mark >= 0 { Glibc.close(mark) }
+  }
+
   static func file(in directory: String) -> String { "\(directory)/index.sqlite" }
 
   /// Removes an index's files, its log included. SQLite's own files never pass through `Disk`.
   static func removeFiles(in directory: String) throws(SQLiteError) {
-    for suffix in ["", "-wal", "-shm"] {
+    // The mark last: until then the files are not to be used.
+    for suffix in ["", "-wal", "-shm", damageSuffix] {
       let name = file(in: directory) + suffix
       guard unlink(name) == 0 || errno == ENOENT else {
         throw SQLiteError(attempt: "remove \(name)", code: 10, message: "error \(errno)")
@@ -147,6 +162,7 @@ final class Index: Sendable {
         try writer.apply(changes, through: lsn)
       } catch {
         // Moving SQLite's log into its file may free what the log took; then once more.
+        note(error)
         guard error.isFull else { throw error }
         try writer.shrink()
         try writer.apply(changes, through: lsn)
@@ -192,8 +208,14 @@ final class Index: Sendable {
       reader = Reader(connection: try SQLiteConnection(path, readOnly: true))
       try reader.connection.execute("PRAGMA cache_size = -2048; PRAGMA mmap_size = 1073741824")
     }
-    let result = try reader.connection.transaction("DEFERRED") { () throws(SQLiteError) in
-      try body(reader.connection)
+    let result: Result
+    do throws(SQLiteError) {
+      result = try reader.connection.transaction("DEFERRED") { () throws(SQLiteError) in
+        try body(reader.connection)
+      }
+    } catch {
+      note(error)
+      throw error
     }
     readers.withLock { if $0.count < Self.readersMax { $0.append(reader) } }
     return result

@@ -21,7 +21,7 @@ final class IndexRebuild: Sendable {
 
   /// Reads the whole tree; returns the attributes that could not be read. Publishes progress and the end.
   @discardableResult
-  func run() -> [String] {
+  func run(progress: (Int) -> Void = { _ in }) -> [String] {
     var rows: [IndexRow] = []
     var unreadable: [String] = []
     var count = 0
@@ -36,6 +36,7 @@ final class IndexRebuild: Sendable {
         count += rows.count
         try self.index.write { (writer) throws(SQLiteError) in try writer.merge(rows) }
         self.index.publish(.rebuilding(files: count))
+        progress(count)
         rows = []
       }
       if isStopped.load(ordering: .relaxed) { return unreadable }

@@ -34,6 +34,9 @@ public struct OfflineJournal: Sendable {
     /// The attributes as they stood after it; nil for a removal.
     public let attributes: [UInt8]?
 
+    /// The document came into being by it.
+    public var isUpload: Bool { reason == "\(Mutation.Reason.upload)" }
+
     /// One object.
     public var json: [UInt8] {
       JSONWriter.document { json in

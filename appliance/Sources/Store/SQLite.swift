@@ -6,6 +6,8 @@ struct SQLiteError: Error, CustomStringConvertible {
   let code: Int32
   let message: String
 
+  /// The file is not what SQLite wrote.
+  var isDamage: Bool { code & 0xFF == SQLITE_CORRUPT || code & 0xFF == SQLITE_NOTADB }
   var isFull: Bool { code & 0xFF == SQLITE_FULL }
   var description: String { "\(attempt): \(message) (SQLite code \(code))" }
 }

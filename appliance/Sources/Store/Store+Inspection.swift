@@ -16,6 +16,8 @@ public struct IndexedDocument: Sendable {
   public let lsn: UInt64
   /// In place: not waiting in memory.
   public let isPlaced: Bool
+  /// The index's row could be read. When it could not, `record` is from the attributes.
+  public let isRowReadable: Bool
 }
 
 extension Store {
@@ -35,19 +37,39 @@ extension Store {
     let placed = shared.placements.placedThrough
     var found: [IndexedDocument] = []
     for (sequence, row) in rows {
-      found.append(
-        IndexedDocument(
-          sequence: sequence, record: try row.record(), path: row.path, lsn: row.lsn, isPlaced: row.lsn <= placed))
+      let isPlaced = row.lsn <= placed
+      if let record = try? row.record() {  // a row that cannot be read is taken from its attributes, and then mended
+        found.append(
+          IndexedDocument(
+            sequence: sequence, record: record, path: row.path, lsn: row.lsn, isPlaced: isPlaced, isRowReadable: true))
+      } else if let attributes = readAttributes(of: row.path), attributes.record.fileID == row.id {
+        found.append(
+          IndexedDocument(
+            sequence: sequence, record: attributes.record, path: row.path, lsn: row.lsn, isPlaced: isPlaced,
+            isRowReadable: false))
+      } else {
+        _ = try row.record()
+      }
     }
     return found
   }
+
+  /// A document's attributes from beside it; nil when they are missing or damaged. Blocks.
+  public func readAttributes(of path: String) -> Attributes? {
+    let file = absolute(StoredName.attributes(of: path))
+    let bytes = try? disk.contents(file, limit: 65_536)  // unreadable counts as damaged
+    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // as above
+  }
+
+  /// The LSN of a document's last change; nil when the index knows none. Blocks.
+  public func lastChange(of id: FileID) throws(APIError) -> UInt64? { try shared.index.knownRow(id)?.lsn }
 
   /// One document; nil when the index knows none. Blocks.
   public func document(_ id: FileID) throws(APIError) -> IndexedDocument? {
     guard let row = try shared.index.knownRow(id) else { return nil }
     return IndexedDocument(
       sequence: 0, record: try row.record(), path: row.path, lsn: row.lsn,
-      isPlaced: row.lsn <= shared.placements.placedThrough)
+      isPlaced: row.lsn <= shared.placements.placedThrough, isRowReadable: true)
   }
 
   /// Commits attributes that reconcile found or restored, as a new change. `NOT_FOUND` when the store knows better.

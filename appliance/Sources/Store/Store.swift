@@ -112,8 +112,9 @@ public final class Store: Sendable {
     keeper.run()
   }
 
-  /// Rebuilds on this thread what `step` would never come to: for stores without threads.
-  public func finishRebuild() { rebuild?.run() }
+  /// Rebuilds on this thread what `step` would never come to: for stores without threads. `progress` hears how many
+  /// documents are in.
+  public func finishRebuild(progress: (Int) -> Void = { _ in }) { rebuild?.run(progress: progress) }
 
   /// Puts everything acknowledged in place, checkpoints, and lets go of the data directory. Blocks. Once.
   public func close() {

@@ -5,22 +5,25 @@ internal import Journal
 internal import StorageAPI
 public import Store
 
-/// `artstore-appliance fsck`: reads everything, changes nothing. The journal's chain, every `attr.json`, every
+/// `artstore-appliance fsck`: reads everything, changes nothing. The journal's chain, the index, every `attr.json`, every
 /// document's size and (unless `isQuick`) its SHA-256. Needs the lock: nobody else may change what it reads.
 public struct Fsck: Sendable {
   /// What was found, and whether that is all right.
   public struct Report: Sendable {
     public var journal: [String] = []
+    public var index: [String] = []
     public var documents: MaintenanceReport
-    public var isClean: Bool { journal.isEmpty && documents.issueCount == 0 }
+    public var isClean: Bool { journal.isEmpty && index.isEmpty && documents.issueCount == 0 }
 
-    /// `{"clean","journal_problems":[…],"documents":{the contract's report}}`.
+    /// `{"clean","journal_problems":[…],"index_problems":[…],"documents":{the contract's report}}`.
     public var json: [UInt8] {
       JSONWriter.document { json in
         json.object { json in
           json.member("clean", isClean)
           json.key("journal_problems")
           json.array { json in for problem in journal { json.string(problem) } }
+          json.key("index_problems")
+          json.array { json in for problem in index { json.string(problem) } }
           json.key("documents")
           json.raw(documents.json)
         }
@@ -29,7 +32,7 @@ public struct Fsck: Sendable {
 
     /// For a terminal.
     public var lines: [String] {
-      var lines = journal.map { "journal: \($0)" }
+      var lines = journal.map { "journal: \($0)" } + index.map { "index: \($0)" }
       lines += documents.issues.map { "\($0.type.rawValue): \($0.path): \($0.description)" }
       if documents.issueCount > documents.issues.count {
         lines.append("… and \(documents.issueCount - documents.issues.count) more")
@@ -61,7 +64,11 @@ public struct Fsck: Sendable {
     let lock = try DataDirectoryLock.take(configuration.dataDirectory, disk: disk)
     defer { lock.close() }
     var report = Report(documents: MaintenanceReport(startedAt: time.now()))
-    report.journal = try OfflineJournal(configuration, disk: disk).verify().problems
+    let chain = try OfflineJournal(configuration, disk: disk).verify()
+    report.journal = chain.problems
+    // The end of a damaged journal is not known.
+    report.index = OfflineIndex(configuration, disk: disk)
+      .problems(lastLSN: chain.isSound ? chain.segments.last?.lastLSN : nil)
     var directories = ["files"]
     do throws(DiskError) {
       while let directory = directories.popLast() {

@@ -40,13 +40,13 @@ extension Reconcile {
   private func checkUnindexed(_ path: String, hasDocument: Bool, _ found: inout Findings) throws {
     guard try isOld(path) else { return }
     let document = String(path.dropLast(10))
-    let attributes = attributes(at: path)
+    let attributes = store.readAttributes(of: document)
     guard let id = attributes?.record.fileID ?? Self.id(in: document) else {
       if hasDocument { found.open.append(.unknown(path: document, id: nil)) }
       return
     }
     // Damaged ones of a document that the index knows were dealt with on the way through it.
-    guard try store.document(id) == nil else { return }
+    guard try store.lastChange(of: id) == nil else { return }
     guard hasDocument else {
       found.report.add(
         .init(

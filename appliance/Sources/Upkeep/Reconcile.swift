@@ -172,7 +172,7 @@ struct Reconcile: Sendable {
       return
     }
     // Removed or changed while this looked at it?
-    guard let again = try store.document(id), again.lsn == document.lsn else { return }
+    guard try store.lastChange(of: id) == document.lsn else { return }
     let type: MaintenanceReport.IssueType = status == nil ? .missingFile : .sizeMismatch
     let isNews = store.damaged[id] != type.rawValue
     try store.mark(id, type.rawValue)
@@ -185,22 +185,18 @@ struct Reconcile: Sendable {
   }
 
   private func checkAttributes(_ document: IndexedDocument, _ found: inout Findings) throws {
-    let attributes = attributes(at: Store.attributesPath(of: document.path))
-    if let attributes, attributes.record == document.record, attributes.lsn == document.lsn { return }
-    guard let again = try store.document(document.record.fileID), again.lsn == document.lsn else { return }
-    if let attributes, attributes.lsn > document.lsn, attributes.record.fileID == document.record.fileID {
-      // The source of truth is newer than the index.
+    let attributes = store.readAttributes(of: document.path)
+    if let attributes, document.isRowReadable, attributes.record == document.record, attributes.lsn == document.lsn {
+      return
+    }
+    guard try store.lastChange(of: document.record.fileID) == document.lsn else { return }
+    if let attributes, attributes.lsn >= document.lsn, attributes.record.fileID == document.record.fileID {
+      // The source of truth wins over a row that is older, or of the same change and yet another.
       found.repairs.append(
-        (attributes, "index row of \(document.path) was older than its attributes; taken from them"))
+        (attributes, "index row of \(document.path) was not what its attributes say; taken from them"))
     } else {
       found.open.append(.lostAttributes(document))
     }
-  }
-
-  /// Nil when they are missing or damaged.
-  func attributes(at path: String) -> Attributes? {
-    let bytes = try? store.disk.contents(store.absolute(path), limit: 65_536)  // unreadable counts as damaged
-    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // for the same reason as above
   }
 
   /// The id in a stored name: the last 36 characters before its extension.

@@ -17,9 +17,16 @@ struct ExportCommand {
     guard let target = context.arguments.options["to"], target.hasPrefix("/") else {
       throw CommandFailure.usage("export needs --to and an absolute directory")
     }
-    let store = try context.openStore()
+    // Nothing runs beside the copying: what is exported is one state.
+    var configuration = context.storeConfiguration
+    configuration.runsThreads = false
+    try context.makeDirectories()
+    let store = try Store.open(configuration, disk: context.disk, time: context.time, random: context.random)
     defer { store.close() }
     store.flush()
+    let rebuilding = ProgressLine("documents indexed")
+    store.finishRebuild { rebuilding.show($0) }
+    rebuilding.end()
     try context.disk.makeDirectories(target)
     let outcome = try copyAll(from: store, to: target)
     context.answer("\(outcome.copied) documents exported to \(target), \(outcome.damaged.count) damaged") { json in
@@ -40,12 +47,16 @@ struct ExportCommand {
 
   private func copyAll(from store: Store, to target: String) throws -> Outcome {
     var outcome = Outcome()
+    let total = store.summary.counts[.active]?.files
+    let progress = ProgressLine("documents exported", every: 10)
+    defer { progress.end() }
     var last: Int64 = 0
     var page = try store.documents(after: last, limit: Self.pageCount)
     while let end = page.last {
       for document in page where document.record.status == .active {
         let isWhole = try copy(document, from: store, to: target)
         if isWhole { outcome.copied += 1 } else { outcome.damaged.append(document.path) }
+        progress.show(outcome.copied + outcome.damaged.count, of: total)
       }
       last = end.sequence
       page = try store.documents(after: last, limit: Self.pageCount)
@@ -68,9 +79,11 @@ struct ExportCommand {
       return false
     }
     let attributes = Store.attributesPath(of: document.path)
-    if let bytes = try disk.contents(store.absolute(attributes), limit: 65_536) {
-      try disk.replace("\(target)/\(attributes)", with: bytes)
+    // Lost or damaged ones are made from the row: a document without attributes would be no backup of it.
+    let kept = try disk.contents(store.absolute(attributes), limit: 65_536).flatMap { bytes in
+      store.readAttributes(of: document.path) == nil ? nil : bytes
     }
+    try disk.replace("\(target)/\(attributes)", with: kept ?? store.attributes(of: document).encoded)
     return true
   }
 

@@ -40,18 +40,24 @@ struct JournalCommand {
   }
 
   private func read() throws -> JournalInspection.Verification {
-    let progress = ProgressLine("segments read")
+    let progress = ProgressLine("segments read", every: 1)
     defer { progress.end() }
-    return try journal.verify { done, _ in progress.show(done) }
+    return try journal.verify { progress.show($0, of: $1) }
   }
 
   private func show(_ text: String) throws {
     guard let id = FileID(text) else { throw CommandFailure.usage("journal show needs a document's UUID") }
+    let journal = try journal
     let entries = try journal.history(of: id)
+    let floor = try journal.floor()
     let json = JSONWriter.document { json in
       json.array { json in for entry in entries { json.raw(entry.json) } }
     }
     let lines = entries.map { "LSN \($0.lsn)  \($0.time)  \($0.reason) by \($0.subject)  \($0.path)" }
     context.print(json, or: lines.isEmpty ? ["no history of \(id) in the journal that is kept"] : lines)
+    // A document's history begins with its upload; when it does not, silence would pass for the whole of it.
+    if floor > 0, entries.first?.isUpload != true {
+      throw CommandFailure.findings("history up to LSN \(floor) was pruned: what is shown may not be all")
+    }
   }
 }

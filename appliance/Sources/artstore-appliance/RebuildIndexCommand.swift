@@ -21,7 +21,9 @@ struct RebuildIndexCommand {
     configuration.runsThreads = false
     let store = try Store.open(configuration, disk: context.disk, time: context.time, random: context.random)
     defer { store.close() }
-    store.finishRebuild()
+    let progress = ProgressLine("documents indexed")
+    store.finishRebuild { progress.show($0) }
+    progress.end()
     let summary = store.summary
     guard summary.index == .ready else { throw CommandFailure.io("the index could not be rebuilt: \(summary.index)") }
     let count = summary.counts.values.reduce(0) { $0 + $1.files }
