@@ -13,7 +13,8 @@ public struct OfflineIndex: Sendable {
   }
 
   /// What is wrong with it: SQLite's own structure, rows that are not those that were written, counters that are not
-  /// the sum of the rows, changes beyond `lastLSN`, the journal's end (nil: unknown). The caller holds the lock. Blocks.
+  /// the sum of the rows, changes beyond `lastLSN`, the journal's end (nil: unknown). The caller holds the lock.
+  /// Blocks.
   public func problems(lastLSN: UInt64?) -> [String] {
     let path = Index.file(in: configuration.indexDirectory)
     do {

@@ -58,7 +58,7 @@ extension Store {
   public func readAttributes(of path: String) -> Attributes? {
     let file = absolute(StoredName.attributes(of: path))
     let bytes = try? disk.contents(file, limit: 65_536)  // unreadable counts as damaged
-    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // as above
+    return bytes.flatMap { $0 }.flatMap { try? Attributes($0) }  // what cannot be parsed is damaged too
   }
 
   /// The LSN of a document's last change; nil when the index knows none. Blocks.

@@ -5,8 +5,8 @@ internal import Journal
 internal import StorageAPI
 public import Store
 
-/// `artstore-appliance fsck`: reads everything, changes nothing. The journal's chain, the index, every `attr.json`, every
-/// document's size and (unless `isQuick`) its SHA-256. Needs the lock: nobody else may change what it reads.
+/// `artstore-appliance fsck`: reads everything, changes nothing. The journal's chain, the index, every `attr.json`,
+/// every document's size and (unless `isQuick`) its SHA-256. Needs the lock: nobody else may change what it reads.
 public struct Fsck: Sendable {
   /// What was found, and whether that is all right.
   public struct Report: Sendable {

@@ -9,7 +9,8 @@ import Testing
 @testable import Store
 @testable import Upkeep
 
-/// A byte that is not what was written, in each of the places where bytes are kept: it is found, and nobody is given it.
+/// A byte that is not what was written, in each of the places where bytes are kept: it is found, and nobody is
+/// given it.
 @Suite struct DamageTests {
   private func fsck(_ fixture: StoreFixture) throws -> Fsck.Report {
     try Fsck(fixture.configuration, disk: RealDisk(), time: fixture.clock).run()
