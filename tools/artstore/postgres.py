@@ -82,6 +82,16 @@ class PrivatePostgres:
             raise ProcessFailed(f"psql failed on {statement!r}: {done.stderr.strip()}")
         return done.stdout.strip()
 
+    def copy_out(self, statement: str, database: str, target: Path) -> None:
+        """Runs one `COPY … TO STDOUT` into a file."""
+        with target.open("wb") as output:
+            command = [str(binaries() / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-d", self.url(database)]
+            done = subprocess.run(
+                [*command, "-c", statement], stdout=output, stderr=subprocess.PIPE, text=True, timeout=600, check=False
+            )
+        if done.returncode != 0:
+            raise ProcessFailed(f"psql failed on {statement!r}: {done.stderr.strip()}")
+
     def tail(self) -> str:
         return self._process.tail() if self._process else ""
 

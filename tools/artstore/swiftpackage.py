@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import paths
 
+_OTHER_PLAN = "in build description"
 _STEP = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
@@ -39,6 +40,17 @@ def build(
     """Runs `swift build`, telling `status` how far it is. The whole output goes to `log`."""
     command = ["swift", "build", *options(package, configuration), *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
+    code, kept = _run(command, log, status)
+    # SwiftPM keeps one build plan a folder; when another package was built last, it may take that one's for its own
+    # and notice only then. It plans anew the next time.
+    if code != 0 and any(_OTHER_PLAN in line for line in kept):
+        code, kept = _run(command, log, status)
+    if code != 0:
+        errors = [line for line in kept if "error:" in line] or kept[-20:]
+        raise BuildFailed(f"{' '.join(command)} failed; whole output in {log}\n" + "".join(errors[:30]))
+
+
+def _run(command: list[str], log: Path, status: Callable[[str], None] | None) -> tuple[int, list[str]]:
     kept: list[str] = []
     with (
         log.open("w") as output,
@@ -56,9 +68,7 @@ def build(
         except BaseException:
             child.terminate()
             raise
-    if child.returncode != 0:
-        errors = [line for line in kept if "error:" in line] or kept[-20:]
-        raise BuildFailed(f"{' '.join(command)} failed; whole output in {log}\n" + "".join(errors[:30]))
+    return child.returncode, kept
 
 
 def run_tests(package: str, results: Path, only: str | None = None) -> TestOutcome:

@@ -1,0 +1,310 @@
+"""`make drill`: destroys the catalogue, rebuilds it from the appliances, and proves it equal record by record.
+
+FILES=n (default 2000) and APPLIANCES=n (default 4) in the environment bound it. The catalogue is what
+DESIGN calls derived: this shows that it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import os
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import paths, progress, swiftpackage
+from .client import Client
+from .postgres import PrivatePostgres
+from .processes import interruptible
+from .programs import Appliance, ControlPlane, Fleet, ServiceAccount
+
+# What a record says, in an order of its own: neither when the catalogue heard of it nor the generated columns.
+_COLUMNS = (
+    "file_id, e.storage_id, f.epoch, f.lsn, f.status, original_filename, content_type, size, checksum, uploaded_by,"
+    " uploaded_at, retention_policy, description, tags, ttl_days, expires_at, metadata"
+)
+_RECORDS = (
+    f"SELECT {_COLUMNS} FROM files f JOIN storage_elements e ON e.id = f.appliance_id"
+    " WHERE f.status <> 'deleted' ORDER BY file_id"
+)
+_TOTALS = (
+    "SELECT appliance_id, status, retention_policy, sum(files), sum(bytes) FROM file_counts"
+    " WHERE status <> 'deleted' GROUP BY 1, 2, 3 HAVING sum(files) <> 0 ORDER BY 1, 2, 3"
+)
+_BATCH = 100
+_TOKEN_SECONDS = 600
+
+
+class DrillFailed(RuntimeError):
+    """The rebuilt catalogue is not the one that was destroyed, or the drill could not be carried out."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A record that the two catalogues do not agree on."""
+
+    file_id: str
+    what: str
+
+
+def compare(before: Path, after: Path, most: int = 20) -> tuple[int, list[Difference]]:
+    """Two CSV files with a header line, both sorted by `file_id`: how many records are in the first, and at most `most`
+    differences."""
+    count = 0
+    differences: list[Difference] = []
+    with before.open(newline="") as first, after.open(newline="") as second:
+        old, new = csv.DictReader(first), csv.DictReader(second)
+        left, right = next(old, None), next(new, None)
+        while (left is not None or right is not None) and len(differences) < most:
+            if right is None or (left is not None and left["file_id"] < right["file_id"]):
+                assert left is not None
+                differences.append(Difference(left["file_id"], "is missing"))
+                left, count = next(old, None), count + 1
+            elif left is None or right["file_id"] < left["file_id"]:
+                differences.append(Difference(right["file_id"], "was not there before"))
+                right = next(new, None)
+            else:
+                changed = [f"{name} {left[name]!r} → {right[name]!r}" for name in left if left[name] != right.get(name)]
+                if changed:
+                    differences.append(Difference(left["file_id"], ", ".join(changed)))
+                left, right, count = next(old, None), next(new, None), count + 1
+    return count, differences
+
+
+class Batches:
+    """Many small documents through the ingester, a hundred a request; ids of what was acknowledged."""
+
+    def __init__(self, base: str, account: ServiceAccount) -> None:
+        self._base, self._account = base, account
+        self._local = threading.local()
+
+    def upload(self, numbers: Sequence[int]) -> list[str]:
+        boundary = f"drill-{secrets.token_hex(8)}"
+        body = b"".join(self._part(boundary, number) for number in numbers) + f"--{boundary}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+        answer = self._client().call("POST", "/api/v1/files/batch/upload", headers=headers, body=body).expect(207)
+        results = answer.json["results"]
+        refused = [result for result in results if result["status"] != "success"]
+        if refused or len(results) != len(numbers):
+            raise DrillFailed(f"{len(refused)} of {len(numbers)} documents of a batch were refused: {refused[:2]}")
+        return [str(result["file_id"]) for result in results]
+
+    def _client(self) -> Client:
+        client: Client | None = getattr(self._local, "client", None)
+        if client is None or time.monotonic() > self._local.renewal:
+            client = self._local.client = Client(self._base, self._account.token("files:write"))
+            self._local.renewal = time.monotonic() + _TOKEN_SECONDS
+        return client
+
+    @staticmethod
+    def _part(boundary: str, number: int) -> bytes:
+        content = hashlib.sha256(number.to_bytes(8, "big")).digest() * (1 + number % 40)
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="Документ {number}.bin"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        return head.encode() + content + b"\r\n"
+
+
+class Drill:
+    """The steps in order; `cleanup` stops what they started, in reverse order."""
+
+    def __init__(
+        self, files: int, appliances: int, configuration: str, report: progress.Report, cleanup: contextlib.ExitStack
+    ) -> None:
+        self.files, self.count, self.configuration = files, appliances, configuration
+        self.report, self.cleanup = report, cleanup
+        self.logs = paths.BUILD / "drill"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for old in self.logs.glob("*.log"):
+            old.unlink()
+        self.scratch = Path(tempfile.mkdtemp(prefix="artstore-drill-", dir="/var/tmp"))
+        self.scratch.chmod(0o711)  # PostgreSQL's own user has to get through
+        cleanup.callback(paths.remove_tree, self.scratch)
+        self.appliances: list[Appliance] = []
+        self.elements: list[str] = []
+        self.rebuilding = 0.0
+
+    def run(self) -> None:
+        self.start()
+        self.fill()
+        self.change()
+        before, totals = self.snapshot("before")
+        self.destroy()
+        self.rebuild()
+        after, totals_after = self.snapshot("after")
+        self.prove(before, after, totals, totals_after)
+
+    def start(self) -> None:
+        with self.report.step(f"start PostgreSQL, the control plane and {self.count} appliances") as step:
+            self.postgres = PrivatePostgres(self.scratch / "postgres", self.logs / "postgres.log")
+            self.cleanup.callback(self.postgres.stop)
+            self.postgres.start()
+            self.plane = ControlPlane(self.logs, self.postgres.url(), self.configuration)
+            self.cleanup.callback(self.plane.stop)
+            self.plane.start()
+            self.fleet = Fleet(self.plane)
+            for number in range(self.count):
+                # Only one takes permanent documents and deletions; they lie where the drill wants them by priority.
+                appliance = Appliance(self.scratch / f"a{number}", "edit", f"appliance-{number}", self.configuration)
+                appliance.log = self.logs / f"{appliance.name}.log"
+                self.cleanup.callback(appliance.stop)
+                appliance.start()
+                self.appliances.append(appliance)
+                self.elements.append(str(self.fleet.claim(appliance)["id"]))
+            step.result = f"{len(self.elements)} claimed"
+        self.account = self.fleet.service_account("drill", "files:read", "files:write")
+
+    def fill(self) -> None:
+        with self.report.step(f"upload {self.files} documents through the ingester") as step:
+            batches = Batches(self.plane.url("ingester"), self.account)
+            self.ids: list[str] = []
+            share = -(-self.files // self.count)
+            for turn, element in enumerate(self.elements):
+                self._prefer(element)
+                numbers = range(turn * share, min((turn + 1) * share, self.files))
+                chunks = [numbers[i : i + _BATCH] for i in range(0, len(numbers), _BATCH)]
+                with ThreadPoolExecutor(8) as pool:
+                    for ids in pool.map(batches.upload, chunks):
+                        self.ids += ids
+                        step.status = f"{len(self.ids)} of {self.files}"
+            step.result = f"{len(self.ids)} acknowledged, {len(self.ids) / step.seconds:.0f} a second"
+
+    def change(self) -> None:
+        """Some documents get other words, some are deleted: what the first registration said is not what counts."""
+        with self.report.step("change and delete some of them") as step:
+            some = self.ids[:: max(1, len(self.ids) // 200)]
+            admin = self.plane.login()
+            for index, file_id in enumerate(some):
+                path = f"/api/v1/files/{file_id}"
+                if index % 2:
+                    admin.call("DELETE", path).expect(200, 204)
+                else:
+                    admin.call("PUT", path, {"description": f"изменено {index}", "tags": ["drill"]}).expect(200)
+            step.result = f"{len(some)} touched"
+        with self.report.step("bring the catalogue up to date"):
+            self._sync(full=False)
+
+    def snapshot(self, name: str) -> tuple[Path, str]:
+        with self.report.step(f"copy the catalogue ({name})") as step:
+            path = self.scratch / f"{name}.csv"
+            self.postgres.copy_out(f"COPY ({_RECORDS}) TO STDOUT (FORMAT csv, HEADER)", "artstore", path)
+            totals = self.postgres.sql(_TOTALS, "artstore")
+            step.result = f"{path.stat().st_size >> 10} KiB"
+            return path, totals
+
+    def destroy(self) -> None:
+        with self.report.step("kill the control plane (SIGKILL) and destroy the catalogue"):
+            self.plane.kill()
+            self.plane.stop()
+            statement = (
+                "TRUNCATE files, file_counts; UPDATE storage_elements SET sync_cursor = NULL, full_sync_needed = true,"
+                " proven_equal_at = NULL"
+            )
+            self.postgres.sql(statement, "artstore")
+            left = self.postgres.sql("SELECT count(*) FROM files", "artstore")
+            if left != "0":
+                raise DrillFailed(f"{left} records are left of the catalogue that was destroyed")
+
+    def rebuild(self) -> None:
+        with self.report.step("start it again and rebuild from the appliances") as step:
+            began = time.monotonic()
+            self.plane.start()
+            self._sync(full=True)
+            self.rebuilding = time.monotonic() - began
+            step.result = f"{self.files / self.rebuilding:.0f} records a second, start included"
+
+    def prove(self, before: Path, after: Path, totals: str, totals_after: str) -> None:
+        with self.report.step("compare record by record") as step:
+            count, differences = compare(before, after)
+            if differences:
+                told = "\n  ".join(f"{difference.file_id}: {difference.what}" for difference in differences)
+                raise DrillFailed(f"the rebuilt catalogue is another one:\n  {told}")
+            if count < self.files // 2:
+                raise DrillFailed(f"only {count} records were compared; {self.files} documents were uploaded")
+            if totals != totals_after:
+                raise DrillFailed(f"the totals differ, before:\n{totals}\nafter:\n{totals_after}")
+            step.result = f"{count} records and the totals are equal"
+
+    def _sync(self, full: bool) -> None:
+        admin = self.plane.login()
+
+        def one(element: str) -> None:
+            path = f"/api/v1/storage-elements/{element}/sync{'?full=true' if full else ''}"
+            client = Client(admin.base, admin.token, timeout=3600)
+            deadline = time.monotonic() + 60
+            # The periodic job may be at it: then its outcome counts, and ours comes after it.
+            while (answer := client.call("POST", path)).code == "CONFLICT" and time.monotonic() < deadline:
+                time.sleep(0.2)
+            answer.expect(200)
+
+        with ThreadPoolExecutor(len(self.elements)) as pool:
+            list(pool.map(one, self.elements))
+
+    def _prefer(self, element: str) -> None:
+        admin = self.plane.login()
+        for other in self.elements:
+            path = f"/api/v1/storage-elements/{other}"
+            admin.call("PUT", path, {"priority": 1 if other == element else 100}).expect(200)
+
+
+def _bound(name: str, default: int, most: int) -> int:
+    text = os.environ.get(name, "") or str(default)
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise DrillFailed(f"{name} is {text!r}; it must be a number from 1 to {most}")
+    return int(text)
+
+
+def _build(report: progress.Report) -> None:
+    for side in ("appliance", "controlplane"):
+        if paths.given_program(side):
+            continue
+        with report.step(f"build {paths.PROGRAMS[side]} (release)") as step:
+
+            def status(text: str, step: progress.Step = step) -> None:
+                step.status = text
+
+            log = paths.BUILD / "drill" / f"build-{side}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            swiftpackage.build(side, "release", ["--product", paths.PROGRAMS[side]], log, status)
+
+
+@contextlib.contextmanager
+def _told(report: progress.Report) -> Iterator[list[int]]:
+    """Turns what went wrong into a line and an exit status."""
+    status = [1]
+    try:
+        yield status
+    except KeyboardInterrupt:
+        status[0] = 130
+    except (RuntimeError, OSError) as error:
+        status[0] = 1
+        report.line(f"\nThe drill failed: {error}")
+
+
+def main() -> int:
+    report = progress.Report()
+    began = time.monotonic()
+    with interruptible(), _told(report) as status, contextlib.ExitStack() as cleanup:
+        files, appliances = _bound("FILES", 2000, 10_000_000), _bound("APPLIANCES", 4, 20)
+        _build(report)
+        drill = Drill(files, appliances, "release", report, cleanup)
+        drill.run()
+        status[0] = 0
+        report.line(
+            f"\nThe drill holds: a catalogue of {files} documents was rebuilt from {appliances} appliances in"
+            f" {progress.duration(drill.rebuilding)} (drill {progress.duration(time.monotonic() - began)})"
+        )
+    return status[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
