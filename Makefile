@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/build/tools/usr/bin:$(CURDIR)/b
 export PYTHONPATH := $(CURDIR)/tools
 PYTHON := /usr/bin/python3
 
-.PHONY: help run test lint bench simulate drill package images clean
+.PHONY: help run test lint bench simulate drill converge package images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ simulate: ## Run the store's crash simulation for long (SEEDS=n, default 200)
 drill: ## Destroy a catalogue, rebuild it from the appliances, prove it equal (FILES=n, APPLIANCES=n)
 	@tools/setup build run
 	@exec $(PYTHON) -m artstore.drill
+
+converge: ## Partitions, kills, wrong clocks; then the catalogue equals the appliances (APPLIANCES, PARTITIONS, KILLS, SEED)
+	@tools/setup build run test
+	@exec $(PYTHON) -m artstore.converge
 
 package: ## Make the appliance's tarball in build/package
 	@tools/setup build package

@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import os
 import secrets
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import paths, progress, swiftpackage
+from . import paths, progress, rehearsal
 from .client import Client
 from .postgres import PrivatePostgres
 from .processes import interruptible
@@ -256,46 +255,13 @@ class Drill:
             admin.call("PUT", path, {"priority": 1 if other == element else 100}).expect(200)
 
 
-def _bound(name: str, default: int, most: int) -> int:
-    text = os.environ.get(name, "") or str(default)
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise DrillFailed(f"{name} is {text!r}; it must be a number from 1 to {most}")
-    return int(text)
-
-
-def _build(report: progress.Report) -> None:
-    for side in ("appliance", "controlplane"):
-        if paths.given_program(side):
-            continue
-        with report.step(f"build {paths.PROGRAMS[side]} (release)") as step:
-
-            def status(text: str, step: progress.Step = step) -> None:
-                step.status = text
-
-            log = paths.BUILD / "drill" / f"build-{side}.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            swiftpackage.build(side, "release", ["--product", paths.PROGRAMS[side]], log, status)
-
-
-@contextlib.contextmanager
-def _told(report: progress.Report) -> Iterator[list[int]]:
-    """Turns what went wrong into a line and an exit status."""
-    status = [1]
-    try:
-        yield status
-    except KeyboardInterrupt:
-        status[0] = 130
-    except (RuntimeError, OSError) as error:
-        status[0] = 1
-        report.line(f"\nThe drill failed: {error}")
-
-
 def main() -> int:
     report = progress.Report()
     began = time.monotonic()
-    with interruptible(), _told(report) as status, contextlib.ExitStack() as cleanup:
-        files, appliances = _bound("FILES", 2000, 10_000_000), _bound("APPLIANCES", 4, 20)
-        _build(report)
+    with interruptible(), rehearsal.told(report, "The drill failed") as status, contextlib.ExitStack() as cleanup:
+        files = rehearsal.bound("FILES", 2000, 10_000_000)
+        appliances = rehearsal.bound("APPLIANCES", 4, 20)
+        rehearsal.build(report, "drill")
         drill = Drill(files, appliances, "release", report, cleanup)
         drill.run()
         status[0] = 0

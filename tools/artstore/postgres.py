@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from .processes import Process, ProcessFailed
@@ -99,6 +100,23 @@ class PrivatePostgres:
         if self._process:
             self._process.stop(signal.SIGINT)
             self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash: no checkpoint, connections broken. `restart` brings it back on the same port."""
+        if self._process:
+            self._process.kill()
+
+    def restart(self, seconds: float = 30) -> None:
+        """After `kill`. Its children need a moment to notice and to let go of what they share."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._start_on_port()
+                return
+            except ProcessFailed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _create_cluster(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
