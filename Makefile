@@ -6,10 +6,10 @@ export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/build/tools/usr/bin:$(CURDIR)/b
 export PYTHONPATH := $(CURDIR)/tools
 PYTHON := /usr/bin/python3
 
-.PHONY: help run test lint bench simulate package images clean
+.PHONY: help run test test-sanitizers lint bench simulate fuzz package images clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Set up, build, start everything on this machine and show it working (ONESHOT=1: exit with the result)
 	@tools/setup build run
@@ -30,6 +30,14 @@ bench: ## Measure against nginx (ONLY=name,… for a subset); results in build/b
 simulate: ## Run the store's crash simulation for long (SEEDS=n, default 200)
 	@tools/setup build
 	@SIMULATION_SEEDS=$${SEEDS:-200} swift test --package-path appliance --scratch-path build/swift --filter Simulation
+
+fuzz: ## Fuzz what reads bytes from outside (SECONDS=n for each target, default 20; TARGET=name for one)
+	@tools/setup build
+	@SECONDS_EACH=$(or $(SECONDS),20) TARGET=$(TARGET) exec $(PYTHON) -m artstore.fuzz
+
+test-sanitizers: ## Run the kit's and the appliance's tests under both sanitizers (ONLY=thread or address)
+	@tools/setup build
+	@exec $(PYTHON) -m artstore.sanitizers
 
 package: ## Make the appliance's tarball in build/package
 	@tools/setup build package
