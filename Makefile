@@ -6,10 +6,10 @@ export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/build/tools/usr/bin:$(CURDIR)/b
 export PYTHONPATH := $(CURDIR)/tools
 PYTHON := /usr/bin/python3
 
-.PHONY: help run test lint bench simulate drill converge package images clean
+.PHONY: help run test test-sanitizers lint bench simulate fuzz drill converge package images clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Set up, build, start everything on this machine and show it working (ONESHOT=1: exit with the result)
 	@tools/setup build run
@@ -38,6 +38,13 @@ drill: ## Destroy a catalogue, rebuild it from the appliances, prove it equal (F
 converge: ## Partitions, kills, wrong clocks; then the catalogue equals the appliances (APPLIANCES, PARTITIONS, KILLS, SEED)
 	@tools/setup build run test
 	@exec $(PYTHON) -m artstore.converge
+fuzz: ## Fuzz what reads bytes from outside (SECONDS=n for each target, default 20; TARGET=name for one)
+	@tools/setup build
+	@SECONDS_EACH=$(or $(SECONDS),20) TARGET=$(TARGET) exec $(PYTHON) -m artstore.fuzz
+
+test-sanitizers: ## Run the kit's and the appliance's tests under both sanitizers (ONLY=thread or address)
+	@tools/setup build
+	@exec $(PYTHON) -m artstore.sanitizers
 
 package: ## Make the appliance's tarball in build/package
 	@tools/setup build package

@@ -23,7 +23,7 @@ let package = Package(
   name: "ArtStore",
   products: [
     "Core", "Configuration", "Telemetry", "Crypto", "HTTP", "JWT", "Reactor", "Service", "TLS", "HTTPServer",
-    "StorageAPI", "TestKit",
+    "StorageAPI", "TestKit", "FuzzTargets",
   ].map { .library(name: $0, targets: [$0]) },
   targets: [
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
@@ -40,6 +40,7 @@ let package = Package(
     module("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
     module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer"]),
     module("TestKit", ["Core", "Crypto", "JWT"]),
+    module("FuzzTargets", ["Core", "HTTP", "JWT"]),
     suite("Core", ["TestKit"]),
     suite("Configuration", ["Core", "TestKit"]),
     suite("Telemetry", ["Core", "TestKit"]),
@@ -51,6 +52,7 @@ let package = Package(
     suite("TLS", ["Core", "Crypto", "Reactor", "TestKit", "COpenSSL"]),
     suite("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS", "TestKit"]),
     suite("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "TestKit"]),
+    suite("FuzzTargets", ["TestKit"]),
     .testTarget(name: "TidyTests", swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -44,6 +44,9 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "ApplianceServer", dependencies: ["Disk", "Store", "Upkeep"] + server, swiftSettings: strict),
+    .target(
+      name: "ApplianceFuzzTargets",
+      dependencies: ["Journal", "Store"] + kit("Core", "StorageAPI", "FuzzTargets"), swiftSettings: strict),
     .executableTarget(
       name: "artstore-appliance",
       dependencies: ["Disk", "Journal", "Store", "Upkeep", "ApplianceServer", "Sandbox", "CJemalloc"] + server,
@@ -57,6 +60,9 @@ let package = Package(
       name: "StoreTests",
       dependencies: ["Store", "Journal", "Disk", "Upkeep"]
         + kit("Core", "Crypto", "HTTP", "Reactor", "Service", "StorageAPI", "Telemetry", "TestKit"),
+      swiftSettings: strict),
+    .testTarget(
+      name: "ApplianceFuzzTargetsTests", dependencies: ["ApplianceFuzzTargets"] + kit("FuzzTargets", "TestKit"),
       swiftSettings: strict),
     .testTarget(
       name: "ApplianceServerTests", dependencies: ["ApplianceServer", "Store", "Disk"] + server + kit("TestKit"),

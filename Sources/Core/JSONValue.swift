@@ -13,6 +13,20 @@ public enum JSONValue: Hashable, Sendable {
 
 extension JSONValue: Codable {
   public init(from decoder: any Decoder) throws {
+    // What holds others comes first: each failed try costs as much as the value lies deep, and a value that is tried
+    // for every kind on every level costs the cube of its depth.
+    if var elements = try? decoder.unkeyedContainer() {  // a failed try is another kind
+      var values: [JSONValue] = []
+      while !elements.isAtEnd { values.append(try elements.decode(JSONValue.self)) }
+      self = .array(values)
+      return
+    }
+    if let members = try? decoder.container(keyedBy: MemberName.self) {  // as above: another kind
+      var values: [String: JSONValue] = [:]
+      for name in members.allKeys { values[name.stringValue] = try members.decode(JSONValue.self, forKey: name) }
+      self = .object(values)
+      return
+    }
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null
@@ -22,13 +36,17 @@ extension JSONValue: Codable {
       self = .integer(value)
     } else if let value = try? container.decode(Double.self) {  // as above: another kind
       self = .number(value)
-    } else if let value = try? container.decode(String.self) {  // as above: another kind
-      self = .string(value)
-    } else if let value = try? container.decode([JSONValue].self) {  // as above: another kind
-      self = .array(value)
     } else {
-      self = .object(try container.decode([String: JSONValue].self))
+      self = .string(try container.decode(String.self))
     }
+  }
+
+  private struct MemberName: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -68,9 +86,43 @@ extension JSONWriter {
 
 /// Codable from and to bytes, with one encoder and decoder set-up for the whole product.
 public enum JSON {
-  /// Decodes `T`. Throws `DecodingError`. `bytes` must already be bounded by the caller.
+  /// Arrays and objects in one another. Nothing of ours comes near; what is nested more deeply is refused unread, for
+  /// decoding costs more than the depth's square.
+  public static let depthMax = 32
+
+  /// More than `depthMax` levels.
+  public struct NestedTooDeeply: Error {}
+
+  /// Decodes `T`. Throws `DecodingError` or `NestedTooDeeply`. `bytes` must already be bounded by the caller.
   public static func decode<T: Decodable>(_ type: T.Type, from bytes: some Sequence<UInt8>) throws -> T {
-    try JSONDecoder().decode(type, from: Data(bytes))
+    let data = Data(bytes)
+    guard isShallow(data) else { throw NestedTooDeeply() }
+    return try JSONDecoder().decode(type, from: data)
+  }
+
+  /// Whether no place of the text lies deeper than `depthMax`. Text that is no JSON may pass.
+  private static func isShallow(_ text: Data) -> Bool {
+    var depth = 0
+    var isString = false
+    var isEscaped = false
+    for byte in text {
+      if isEscaped {
+        isEscaped = false
+      } else if isString {
+        isEscaped = byte == UInt8(ascii: "\\")
+        isString = byte != UInt8(ascii: "\"")
+      } else {
+        switch byte {
+        case UInt8(ascii: "\""): isString = true
+        case UInt8(ascii: "["), UInt8(ascii: "{"):
+          depth += 1
+          if depth > depthMax { return false }
+        case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
+        default: break
+        }
+      }
+    }
+    return true
   }
 
   /// Encodes with sorted keys and without escaping slashes, so that one value has one text.
@@ -82,6 +134,7 @@ public enum JSON {
 
   /// What was wrong, for a client: names the field, never repeats the whole input.
   public static func explain(_ error: any Error) -> String {
+    if error is NestedTooDeeply { return "nested more than \(depthMax) levels deep" }
     guard let error = error as? DecodingError else { return "not valid JSON" }
     func path(_ context: DecodingError.Context) -> String {
       context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")

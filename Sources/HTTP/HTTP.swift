@@ -1,5 +1,5 @@
-/// A request method (RFC 9110 §9). `TRACE` and `CONNECT` are known and never served (405); every other one is `other`
-/// (501).
+/// A request method (RFC 9110 §9). `TRACE`, `CONNECT` and `QUERY` are known and never served (405); every other one is
+/// `other` (501).
 public enum HTTPMethod: String, Hashable, Sendable, CaseIterable {
   case get = "GET"
   case head = "HEAD"
@@ -10,6 +10,7 @@ public enum HTTPMethod: String, Hashable, Sendable, CaseIterable {
   case options = "OPTIONS"
   case trace = "TRACE"
   case connect = "CONNECT"
+  case query = "QUERY"
   case other = "*"
 }
 

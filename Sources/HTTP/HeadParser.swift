@@ -249,7 +249,8 @@ struct HeadParser {
     if has("DELETE") { return .delete }
     if has("OPTIONS") { return .options }
     if has("TRACE") { return .trace }
-    return has("CONNECT") ? .connect : .other
+    if has("CONNECT") { return .connect }
+    return has("QUERY") ? .query : .other
   }
 
   /// Ignoring case; `text` is lower-case letters, digits and hyphens.

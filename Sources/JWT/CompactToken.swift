@@ -1,7 +1,7 @@
 internal import Core
 
 /// A token taken apart (RFC 7515 §7.1), its signature not looked at yet.
-struct CompactToken {
+package struct CompactToken {
   let keyID: String
   /// The bytes that were signed: header and payload as they came.
   let signed: [UInt8]
@@ -13,7 +13,7 @@ struct CompactToken {
     let kid: String?
   }
 
-  init(_ token: String) throws(TokenError) {
+  package init(_ token: String) throws(TokenError) {
     let parts = token.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
     guard parts.count == 3 else { throw .malformed("it does not have three parts") }
     guard let head = Base64.url.decode(parts[0]), let payload = Base64.url.decode(parts[1]),
@@ -39,7 +39,7 @@ struct CompactToken {
   }
 
   /// Call after the signature was verified.
-  func claims() throws(TokenError) -> TokenClaims {
+  package func claims() throws(TokenError) -> TokenClaims {
     do {
       try MemberNames.check(payload, forbidden: [])
       return try JSON.decode(TokenClaims.self, from: payload)

@@ -40,6 +40,21 @@ import Testing
     }
   }
 
+  /// The decoder's cost grows with the square of the depth and more: what nobody writes is not decoded at all.
+  @Test(arguments: [("[", "]"), (#"{"a":"#, "}")])
+  func whatIsNestedTooDeeplyIsRefused(_ open: String, _ close: String) throws {
+    func nested(_ depth: Int) -> [UInt8] {
+      Array((String(repeating: open, count: depth) + "1" + String(repeating: close, count: depth)).utf8)
+    }
+    var value = JSONValue.integer(1)
+    for _ in 0..<JSON.depthMax { value = open == "[" ? .array([value]) : .object(["a": value]) }
+    #expect(try JSON.decode(JSONValue.self, from: nested(JSON.depthMax)) == value)
+    #expect(throws: JSON.NestedTooDeeply.self) { try JSON.decode(JSONValue.self, from: nested(JSON.depthMax + 1)) }
+    let text = String(repeating: "[", count: 99) + #"\"{"#
+    let quoted = JSONWriter.document { $0.string(text) }
+    #expect(try JSON.decode(JSONValue.self, from: quoted) == .string(text))
+  }
+
   @Test func theGrammarIsKept() {
     let bytes = JSONWriter.document { json in
       json.object { json in

@@ -97,7 +97,9 @@ struct RequestHeadTests {
     #expect(try Self.parse("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n") != nil)
   }
 
-  @Test(arguments: [("TRACE", HTTPMethod.trace), ("CONNECT", .connect), ("get", .other), ("BREW", .other)])
+  @Test(arguments: [
+    ("TRACE", HTTPMethod.trace), ("CONNECT", .connect), ("QUERY", .query), ("get", .other), ("BREW", .other),
+  ])
   func tellsMethodsApart(_ name: String, _ method: HTTPMethod) throws {
     #expect(try #require(try Self.parse("\(name) / HTTP/1.1\r\nHost: a\r\n\r\n")).head.method == method)
   }

@@ -16,12 +16,15 @@ enum Arrows {
       .kit,
       [
         ["Core"], ["Configuration", "Telemetry", "Crypto", "HTTP"], ["JWT", "Reactor", "Service"], ["TLS"],
-        ["HTTPServer"], ["StorageAPI"], ["TestKit"],
+        ["HTTPServer"], ["StorageAPI"], ["TestKit", "FuzzTargets"],
       ]
     ),
     (
       .appliance,
-      [["Disk", "Sandbox"], ["Journal"], ["Store"], ["Upkeep"], ["ApplianceServer"], ["artstore-appliance"]]
+      [
+        ["Disk", "Sandbox"], ["Journal"], ["Store"], ["Upkeep"], ["ApplianceServer", "ApplianceFuzzTargets"],
+        ["artstore-appliance"],
+      ]
     ),
     (
       .controlplane,
@@ -61,7 +64,7 @@ enum Arrows {
   ]
 
   /// Libraries that only tests may use.
-  static let testSupport: Set<String> = ["TestKit", "PostgresTesting"]
+  static let testSupport: Set<String> = ["TestKit", "PostgresTesting", "FuzzTargets", "ApplianceFuzzTargets"]
 
   /// What comes with the toolchain and may be imported anywhere. `Foundation` is left out on purpose: 40 MB.
   static let system: Set<String> = ["Glibc", "Synchronization", "FoundationEssentials", "Dispatch"]

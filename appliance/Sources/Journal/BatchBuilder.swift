@@ -1,25 +1,25 @@
-internal import Core
+package import Core
 internal import Disk
 
 /// Encodes one batch into one run of bytes: room for its header first, then its records; the CRCs come last, when the
 /// segment that takes the batch is known.
-struct BatchBuilder {
+package struct BatchBuilder {
   private var writer = BinaryWriter()
   private var offsets: [Int] = []
 
   var count: Int { offsets.count }
-  var bytes: [UInt8] { writer.bytes }
+  package var bytes: [UInt8] { writer.bytes }
 
-  init() {}
+  package init() {}
 
-  mutating func add(_ type: RecordType, lsn: UInt64, _ write: (inout BinaryWriter) -> Void) {
+  package mutating func add(_ type: RecordType, lsn: UInt64, _ write: (inout BinaryWriter) -> Void) {
     if writer.bytes.isEmpty { writer.raw(repeatElement(0, count: Record.batchHeaderBytes)) }
     offsets.append(writer.bytes.count)
     append(type, lsn: lsn, write)
   }
 
   /// Fills in the batch header and every CRC.
-  mutating func seal(durable: UInt64, time: Timestamp, salt: UInt32) {
+  package mutating func seal(durable: UInt64, time: Timestamp, salt: UInt32) {
     let header = BatchHeader(
       records: UInt32(offsets.count), bytes: UInt32(writer.bytes.count - Record.batchHeaderBytes), durable: durable,
       time: time.microseconds)
@@ -67,9 +67,9 @@ struct BatchBuilder {
   }
 }
 
-enum RecordChecksum {
+package enum RecordChecksum {
   /// Over bytes `offset + 8` to `end`, then over the size field.
-  static func value(_ bytes: UnsafeRawBufferPointer, offset: Int, end: Int, salt: UInt32) -> UInt32 {
+  package static func value(_ bytes: UnsafeRawBufferPointer, offset: Int, end: Int, salt: UInt32) -> UInt32 {
     let body = CRC32C.value(UnsafeRawBufferPointer(rebasing: bytes[offset + 8..<end]), continuing: salt)
     return CRC32C.value(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 4]), continuing: body)
   }

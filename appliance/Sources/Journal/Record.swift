@@ -6,12 +6,12 @@ public struct Record: Sendable {
   /// Where it begins in its segment.
   public let offset: Int
 
-  static let headerBytes = 24
-  static let payloadBytesMax = 4 << 20
+  package static let headerBytes = 24
+  package static let payloadBytesMax = 4 << 20
   static let batchHeaderBytes = headerBytes + BatchHeader.bytes
 
   /// A payload's size with its padding.
-  static func padded(_ count: Int) -> Int { (count + 7) & ~7 }
+  package static func padded(_ count: Int) -> Int { (count + 7) & ~7 }
 }
 
 /// The payload of `RecordType.batch` and `.attestation`.

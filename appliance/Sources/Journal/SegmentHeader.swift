@@ -3,7 +3,7 @@ internal import Disk
 
 /// The first 128 bytes of a segment; the layout is in `Journal.swift`.
 public struct SegmentHeader: Sendable, Hashable {
-  static let size = 128
+  package static let size = 128
   static let version: UInt32 = 1
   private static let magic = Array("ARTSJNL\0".utf8)
 
@@ -15,9 +15,10 @@ public struct SegmentHeader: Sendable, Hashable {
   public let previous: Checksum
   public let created: Timestamp
 
-  static let nothingBefore = Checksum(bytes: [UInt8](repeating: 0, count: 32))!  // 32 bytes are always a checksum
+  /// The first segment's; 32 bytes are always a checksum.
+  package static let nothingBefore = Checksum(bytes: [UInt8](repeating: 0, count: 32))!
 
-  func encoded() -> [UInt8] {
+  package func encoded() -> [UInt8] {
     var writer = BinaryWriter()
     writer.raw(Self.magic)
     writer.uint32(Self.version)
@@ -34,11 +35,11 @@ public struct SegmentHeader: Sendable, Hashable {
   }
 
   /// What the CRC of every record of this segment continues from.
-  static func salt(_ encoded: some Collection<UInt8>) -> UInt32 {
+  package static func salt(_ encoded: some Collection<UInt8>) -> UInt32 {
     encoded.prefix(size).suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
   }
 
-  init(
+  package init(
     number: UInt64, firstLSN: UInt64, appliance: FileID, epoch: UInt64, previous: Checksum, created: Timestamp
   ) {
     self.number = number

@@ -2,16 +2,16 @@ internal import Core
 internal import Disk
 
 /// Reads one segment's bytes: its header, then record by record until the end or the first bytes that are none.
-struct SegmentReader {
-  let header: SegmentHeader
+package struct SegmentReader {
+  package let header: SegmentHeader
   let bytes: [UInt8]
   let file: String
   private let salt: UInt32
-  private(set) var offset = SegmentHeader.size
+  package private(set) var offset = SegmentHeader.size
   /// LSN of the last record that took one.
   private(set) var lastLSN: UInt64
 
-  init(_ bytes: [UInt8], file: String) throws(JournalError) {
+  package init(_ bytes: [UInt8], file: String) throws(JournalError) {
     header = try SegmentHeader(bytes[...], file: file)
     salt = SegmentHeader.salt(bytes)
     self.bytes = bytes
@@ -20,19 +20,19 @@ struct SegmentReader {
   }
 
   /// Why reading stopped.
-  enum End: Equatable {
+  package enum End: Equatable {
     /// The bytes end here, or only zeros follow.
     case clean
     /// Something stands here that is no record.
     case bad(reason: String)
   }
 
-  enum Step {
+  package enum Step {
     case record(Record)
     case end(End)
   }
 
-  mutating func next() -> Step {
+  package mutating func next() -> Step {
     guard offset < bytes.count else { return .end(.clean) }
     switch record(at: offset) {
     case .success(let record):
@@ -50,7 +50,7 @@ struct SegmentReader {
   }
 
   /// Whether a whole record after the place where reading stopped says that `lsn` was durable.
-  func laterAttestation(of lsn: UInt64) -> Int? {
+  package func laterAttestation(of lsn: UInt64) -> Int? {
     var place = offset + 8
     while place + Record.headerBytes <= bytes.count {
       defer { place += 8 }

@@ -21,7 +21,7 @@ public struct Attributes: Sendable {
   public let lsn: UInt64
 
   /// The file's bytes. `json` is the record's own object.
-  static func encode(json: [UInt8], path: String, epoch: UInt64, lsn: UInt64) -> [UInt8] {
+  package static func encode(json: [UInt8], path: String, epoch: UInt64, lsn: UInt64) -> [UInt8] {
     var writer = JSONWriter(reserving: json.count + path.utf8.count + 96)
     writer.object { writer in
       writer.member("version", version)

@@ -52,7 +52,7 @@ public struct Mutation: Sendable {
     case staged(String)
   }
 
-  var type: RecordType {
+  package var type: RecordType {
     switch change {
     case .put: .put
     case .attributes: .attributes
@@ -62,7 +62,7 @@ public struct Mutation: Sendable {
     }
   }
 
-  func write(to writer: inout BinaryWriter) {
+  package func write(to writer: inout BinaryWriter) {
     writer.raw(id.bytes)
     writer.uint64(UInt64(bitPattern: time.microseconds))
     writer.uint8(reason.rawValue)
@@ -169,7 +169,7 @@ public struct Checkpoint: Sendable, Hashable {
     self.incarnations = incarnations
   }
 
-  func write(to writer: inout BinaryWriter) {
+  package func write(to writer: inout BinaryWriter) {
     writer.uint64(lsn)
     writer.short(mode.rawValue.utf8)
     let kept = incarnations.suffix(Self.incarnationsMax)
@@ -180,7 +180,7 @@ public struct Checkpoint: Sendable, Hashable {
     }
   }
 
-  init?(_ payload: ArraySlice<UInt8>) {
+  package init?(_ payload: ArraySlice<UInt8>) {
     var reader = BinaryReader(payload)
     guard let lsn = reader.uint64(), let name = reader.short(),
       let mode = ApplianceMode(rawValue: String(decoding: name, as: UTF8.self)), let count = reader.uint32(),
