@@ -5,21 +5,32 @@ final class FeedSignal: Sendable {
   private struct State {
     var lsn: UInt64
     var next = 0
-    var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+    var waiters: [Int: Waiter] = [:]
+  }
+
+  private struct Waiter {
+    let lsn: UInt64
+    let continuation: CheckedContinuation<Void, Never>
   }
 
   private let state: Mutex<State>
 
   init(lsn: UInt64) { state = Mutex(State(lsn: lsn)) }
 
+  /// Wakes those who wait for something up to `lsn`. A batch is answered before it is announced, so that one who has
+  /// seen it already may wait here for the next: that one sleeps on.
   func announce(_ lsn: UInt64) {
-    let waiters = state.withLock { state in
+    let due = state.withLock { state in
       state.lsn = max(state.lsn, lsn)
-      defer { state.waiters = [:] }
-      return state.waiters
+      let due = state.waiters.filter { $0.value.lsn < state.lsn }
+      for ticket in due.keys { state.waiters[ticket] = nil }
+      return due
     }
-    for waiter in waiters.values { waiter.resume() }
+    for waiter in due.values { waiter.continuation.resume() }
   }
+
+  /// How many wait.
+  var waiterCount: Int { state.withLock { $0.waiters.count } }
 
   /// Returns once something after `lsn` is visible, `timeout` has passed, or the task is cancelled.
   func wait(after lsn: UInt64, timeout: Duration) async {
@@ -40,13 +51,13 @@ final class FeedSignal: Sendable {
       await withCheckedContinuation { continuation in
         let isDue = state.withLock { state in
           if state.lsn > lsn || Task.isCancelled { return true }
-          state.waiters[ticket] = continuation
+          state.waiters[ticket] = Waiter(lsn: lsn, continuation: continuation)
           return false
         }
         if isDue { continuation.resume() }
       }
     } onCancel: {
-      state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+      state.withLock { $0.waiters.removeValue(forKey: ticket) }?.continuation.resume()
     }
   }
 }
