@@ -12,7 +12,6 @@ from pathlib import Path
 
 from . import paths
 
-_OTHER_PLAN = "in build description"
 _STEP = re.compile(r"^\[(\d+)/(\d+)\]")
 
 
@@ -40,14 +39,23 @@ def build(
     """Runs `swift build`, telling `status` how far it is. The whole output goes to `log`."""
     command = ["swift", "build", *options(package, configuration), *arguments]
     log.parent.mkdir(parents=True, exist_ok=True)
+    _forget_other_plan(package, configuration)
     code, kept = _run(command, log, status)
-    # SwiftPM keeps one build plan a folder; when another package was built last, it may take that one's for its own
-    # and notice only then. It plans anew the next time.
-    if code != 0 and any(_OTHER_PLAN in line for line in kept):
-        code, kept = _run(command, log, status)
     if code != 0:
         errors = [line for line in kept if "error:" in line] or kept[-20:]
         raise BuildFailed(f"{' '.join(command)} failed; whole output in {log}\n" + "".join(errors[:30]))
+
+
+def _forget_other_plan(package: str, configuration: str) -> None:
+    """SwiftPM keeps one build plan a folder and configuration, and takes another package's for its own: it then misses
+    new files of the kit, or does not know its own products. So the plan goes when another package comes."""
+    last = paths.SWIFT / f"{configuration}.package"
+    if last.exists() and last.read_text() == package:
+        return
+    for plan in [paths.SWIFT / f"{configuration}.yaml", *paths.SWIFT.glob(f"*/{configuration}/description.json")]:
+        plan.unlink(missing_ok=True)
+    paths.SWIFT.mkdir(parents=True, exist_ok=True)
+    last.write_text(package)
 
 
 def _run(command: list[str], log: Path, status: Callable[[str], None] | None) -> tuple[int, list[str]]:
