@@ -20,10 +20,12 @@ public struct Appliance: Sendable {
     self.readiness = readiness
     ApplianceMetrics.register(
       in: metrics, store: store, onboarding: onboarding, readiness: readiness, time: time)
+    UploadMetrics.register(in: metrics, store: store)
     UpkeepMetrics.register(in: metrics, store: store, maintenance: maintenance, time: time)
     let service = serviceRoutes(service: "appliance", time: time, metrics: metrics) { readiness.checks() }
     let routes =
       UploadRoute(store: store, fileBytesMax: fileBytesMax).routes
+      + ResumableRoutes(store: store, fileBytesMax: fileBytesMax).routes
       + FileRoutes(store: store).routes
       + DownloadRoute(store: store, random: random).routes
       + FeedRoutes(store: store).routes
