@@ -1,7 +1,7 @@
 internal import Core
 public import HTTP
 
-/// `Upload-Metadata` of tus 1.0: pairs `key base64(value)`, separated by commas; a value may be missing, which is empty.
+/// `Upload-Metadata` of tus 1.0: pairs `key base64(value)`, separated by commas; a missing value is empty.
 public struct UploadMetadata: Sendable, Equatable {
   public static let bytesMax = 8192
   public static let pairsMax = 32

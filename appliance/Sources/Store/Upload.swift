@@ -14,8 +14,8 @@ public final class Upload: Sendable {
   private let store: Store
   private let draft: FileDraft
   private let state: Mutex<State>
-  /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal, replayed,
-  /// would take the new bytes for the old ones.
+  /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
+  /// replayed, would take the new bytes for the old ones.
   private let stagingName: String
 
   /// Room is promised in steps of this many bytes when the length was not declared.

@@ -181,7 +181,7 @@ public struct ResumableUpload: Sendable {
       if isVerified { dropTentative() }
       // What came is kept, so that a bad link comes forward with every try. When this fails the offset on the disk is
       // an older one, which the next HEAD tells; the error that ended the piece is the one to answer.
-      try? await persist()  // see above
+      try? await persist()  // see the lines above
       throw error
     }
     try await persist()
