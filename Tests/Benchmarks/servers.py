@@ -101,6 +101,7 @@ http {{
     ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_session_tickets on; ssl_session_cache none;
     root {documents};
+    location /upload/ {{ dav_methods PUT; client_body_buffer_size 256k; }}
   }}
 }}
 """
