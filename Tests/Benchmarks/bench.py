@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from artstore import paths, swiftpackage
+import slow
 from servers import ArtStore, Credentials, Nginx, Server
 
 BUILD = paths.BUILD / "bench"
@@ -161,7 +162,7 @@ def print_table(rows: list[dict[str, object]]) -> None:
     print(f"{'name':<20}{'metric':<13}{'ours':>12}{'peer':>12}{'ratio':>8}  unit (peer)")
     for row in rows:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
-        figures = f"{row['ours']:>12}{row['peer']:>12}{ratio:>8}"
+        figures = f"{row['ours']:>12}{row['peer'] if row['peer'] is not None else '':>12}{ratio:>8}"
         print(f"{row['name']:<20}{row['metric']:<13}{figures}  {row['unit']} ({row['peer_name']})")
 
 
@@ -191,13 +192,15 @@ def run(chosen: list[Work]) -> list[dict[str, object]]:
 def main() -> int:
     known = works()
     names = [name for name in os.environ.get("ONLY", "").split(",") if name]
-    unknown = set(names) - {work.name for work in known}
+    unknown = set(names) - {work.name for work in known} - set(slow.NAMES)
     if unknown:
-        known_names = ", ".join(work.name for work in known)
+        known_names = ", ".join([*(work.name for work in known), *slow.NAMES])
         print(f"no benchmark named {', '.join(sorted(unknown))}; known: {known_names}", file=sys.stderr)
         return 2
     build()
-    rows = run([work for work in known if not names or work.name in names])
+    chosen = [work for work in known if not names or work.name in names]
+    rows = run(chosen) if chosen else []
+    rows += slow.run(names or list(slow.NAMES), BUILD / "run")
     with (BUILD / "results.ndjson").open("w") as output:
         output.writelines(json.dumps(row) + "\n" for row in rows)
     print_table(rows)

@@ -67,6 +67,14 @@ class Server:
             total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
         return total / 1024
 
+    def proportional_mebibytes(self) -> float:
+        """The same, but a page that several processes share is shared out among them."""
+        total = 0
+        for pid in _family(self._pid):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return total / 1024
+
 
 class Nginx(Server):
     """nginx as an operator would tune it for this work: two workers, sendfile, TLS 1.3 with client certificates."""
@@ -109,7 +117,7 @@ http {{
 class ArtStore(Server):
     """The appliance with certificates and keys from files instead of claiming (DESIGN §4.7 point 7)."""
 
-    def __init__(self, folder: Path, credentials: Credentials) -> None:
+    def __init__(self, folder: Path, credentials: Credentials, limits: dict[str, str] | None = None) -> None:
         self._credentials = credentials
         self._folder = folder
         settings = {
@@ -119,6 +127,7 @@ class ArtStore(Server):
             "SE_CLIENT_CA": str(credentials.authority.certificate),
             "SE_JWKS_FILE": str(credentials.key_set),
             "SE_LOG_LEVEL": "warning",
+            **(limits or {}),
         }
         self.appliance = Appliance(folder, "edit", settings=settings)
         self.appliance.start()
