@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from artstore import paths, swiftpackage
 import slow
+from artstore import paths, swiftpackage
 from servers import ArtStore, Credentials, Nginx, Server
 
 BUILD = paths.BUILD / "bench"

@@ -106,8 +106,7 @@ static void make_request(struct connection *c) {
   const char *format = "%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n%s%s";
   int bytes = snprintf(c->request, HEAD_BYTES_MAX, format, c->kind == BODIES ? "POST" : "GET", path, token, length,
                        c->kind == STUBBORN ? "X-Pad: " : "\r\n");
-  if (bytes >= HEAD_BYTES_MAX) die("request too long");
-  c->request_bytes = (size_t)bytes;
+  if ((c->request_bytes = (size_t)bytes) >= HEAD_BYTES_MAX) die("request too long");
   c->sent = 0;
   c->allowed = c->kind == HEADS ? 1 : c->request_bytes;
   c->head_bytes = 0;

@@ -86,7 +86,9 @@ def build(folder: Path) -> Path:
 class Clients:
     """A running crowd. It ends when its input does: with us at the latest."""
 
-    def __init__(self, program: Path, aim: Aim, options: dict[str, float], log: Path, prefix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, program: Path, aim: Aim, options: dict[str, float], log: Path, prefix: tuple[str, ...] = ()
+    ) -> None:
         self._log = log
         command = [str(program), *aim.arguments()]
         command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
@@ -104,7 +106,9 @@ class Clients:
         deadline = time.monotonic() + seconds
         while "full\n" not in self._log.read_text():
             if self._child.poll() is not None or time.monotonic() > deadline:
-                raise ProcessFailed(f"not all clients got connected in {seconds:.0f} s:\n{self._log.read_text()[-2000:]}")
+                raise ProcessFailed(
+                    f"not all clients got connected in {seconds:.0f} s:\n{self._log.read_text()[-2000:]}"
+                )
             time.sleep(0.05)
 
     def is_running(self) -> bool:
