@@ -5,7 +5,6 @@ SLOW_SECONDS=s (default 60): how long `slow-10k` lasts; SLOW_CONNECTIONS=n (defa
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -14,19 +13,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from artstore import paths, slowclients
+from artstore import slowclients
 from artstore.slowclients import Aim, Clients
+from bed import Bed
+from comparison import BUILD, Figure
+from registry import Row
 from servers import ArtStore, Credentials, Nginx, Server
 
-BUILD = paths.BUILD / "bench"
 SECONDS = float(os.environ.get("SLOW_SECONDS", "60"))
 CONNECTIONS = int(os.environ.get("SLOW_CONNECTIONS", "10000"))
 HONEST = 50
-NAMES = ("slow-10k", "idle-10k")
-Row = dict[str, object]
 
 
-def row(name: str, metric: str, unit: str, ours: float, peer: float | None, peer_name: str) -> Row:
+def told(name: str, metric: str, unit: str, ours: float, peer: float | None, peer_name: str) -> Figure:
     return {
         "name": name,
         "metric": metric,
@@ -70,17 +69,15 @@ class Watch:
             thread.join()
 
 
-def run_slow(folder: Path) -> list[Row]:
+def run_slow(bed: Bed) -> list[Figure]:
     """The appliance with its own limits but for the number of connections, 10,000 slow clients, 50 honest ones."""
-    credentials = Credentials.make(folder / "credentials")
-    small, big = folder / "1k.bin", folder / "64m.bin"
-    small.write_bytes(os.urandom(1024))
-    big.write_bytes(os.urandom(64 << 20))
-    program = slowclients.build(BUILD)
+    folder = bed.own_folder("slow-10k")
+    credentials = bed.credentials
+    program = BUILD / "slow"
     with ExitStack() as cleaning:
         server = ArtStore(folder / "appliance", credentials, {"SE_MAX_CONNECTIONS": str(CONNECTIONS + 1000)})
         cleaning.callback(server.appliance.stop)
-        ids = [server.upload(document) for document in (small, big)]
+        ids = [server.upload(bed.document(size)) for size in (1024, 64 << 20)]
         aim = Aim(
             server.port,
             credentials.authority.certificate,
@@ -115,13 +112,13 @@ def run_slow(folder: Path) -> list[Row]:
     if before.errors:
         raise RuntimeError("the honest clients saw errors when they were alone")
     return [
-        row("slow-10k", "honest_errors", "of honest requests", during.errors, None, "none"),
-        row("slow-10k", "honest_p99", "ms", during.p99_ms, before.p99_ms, "alone"),
-        row("slow-10k", "honest_p50", "ms", during.p50_ms, before.p50_ms, "alone"),
-        row("slow-10k", "connect_p99", "ms", during.connect_p99_ms, before.connect_p99_ms, "alone"),
-        row("slow-10k", "held", "slow connections", figures.held, None, "none"),
-        row("slow-10k", "cpu", "cores of the server", spent / SECONDS, None, "none"),
-        row("slow-10k", "peak_memory", "MiB resident", watch.peak_mebibytes, None, "none"),
+        told("slow-10k", "honest_errors", "of honest requests", during.errors, None, "none"),
+        told("slow-10k", "honest_p99", "ms", during.p99_ms, before.p99_ms, "alone"),
+        told("slow-10k", "honest_p50", "ms", during.p50_ms, before.p50_ms, "alone"),
+        told("slow-10k", "connect_p99", "ms", during.connect_p99_ms, before.connect_p99_ms, "alone"),
+        told("slow-10k", "held", "slow connections", figures.held, None, "none"),
+        told("slow-10k", "cpu", "cores of the server", spent / SECONDS, None, "none"),
+        told("slow-10k", "peak_memory", "MiB resident", watch.peak_mebibytes, None, "none"),
     ]
 
 
@@ -130,12 +127,11 @@ def _wait(clients: Clients) -> None:
         time.sleep(0.2)
 
 
-def run_idle(folder: Path) -> list[Row]:
+def run_idle(bed: Bed) -> list[Figure]:
     """Connections that made one request and then keep still. Shared pages are charged to each process in part."""
-    credentials = Credentials.make(folder / "credentials")
-    documents = folder / "www"
-    documents.mkdir()
-    (documents / "1k.bin").write_bytes(os.urandom(1024))
+    folder = bed.own_folder("idle-10k")
+    credentials = bed.credentials
+    document = bed.document(1024)
     settings = {
         "SE_MAX_CONNECTIONS": str(CONNECTIONS + 1000),
         "SE_MAX_CONNECTIONS_PER_ADDRESS": str(CONNECTIONS + 1000),
@@ -145,14 +141,14 @@ def run_idle(folder: Path) -> list[Row]:
     with ExitStack() as cleaning:
         ours = ArtStore(folder / "appliance", credentials, settings)
         cleaning.callback(ours.appliance.stop)
-        peer = Nginx(folder / "nginx", credentials, documents)
+        peer = Nginx(folder / "nginx", credentials, bed.documents)
         cleaning.callback(peer.process.stop)
-        path = f"/api/v1/files/{ours.upload(documents / '1k.bin')}/download"
+        path = f"/api/v1/files/{ours.upload(document)}/download"
         figures = [
             held_mebibytes(ours, credentials, path, ["--token-file", str(ours.token_file())]),
-            held_mebibytes(peer, credentials, "/1k.bin", []),
+            held_mebibytes(peer, credentials, f"/{document.name}", []),
         ]
-    return [row("idle-10k", "memory", "MiB resident", figures[0], figures[1], "nginx")]
+    return [told("idle-10k", "memory", "MiB resident", figures[0], figures[1], "nginx")]
 
 
 def held_mebibytes(server: Server, credentials: Credentials, path: str, more: list[str]) -> float:
@@ -172,13 +168,7 @@ def held_mebibytes(server: Server, credentials: Credentials, path: str, more: li
         return server.proportional_mebibytes()
 
 
-def run(names: list[str], folder: Path) -> list[Row]:
-    """The rows of those of `NAMES` that are wanted."""
-    rows: list[Row] = []
-    for name, work in zip(NAMES, (run_slow, run_idle), strict=True):
-        if name in names:
-            place = folder / name
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
-            rows += work(place)
-    return rows
+ROWS = [
+    Row("slow-10k", run_slow, prepare=lambda: slowclients.build(BUILD)),
+    Row("idle-10k", run_idle),
+]
