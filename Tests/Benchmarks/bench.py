@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import storage
 from artstore import paths, swiftpackage
 from servers import ArtStore, Credentials, Nginx, Server
 
@@ -191,13 +192,15 @@ def run(chosen: list[Work]) -> list[dict[str, object]]:
 def main() -> int:
     known = works()
     names = [name for name in os.environ.get("ONLY", "").split(",") if name]
-    unknown = set(names) - {work.name for work in known}
+    unknown = set(names) - {work.name for work in known} - set(storage.NAMES)
     if unknown:
-        known_names = ", ".join(work.name for work in known)
+        known_names = ", ".join([*(work.name for work in known), *storage.NAMES])
         print(f"no benchmark named {', '.join(sorted(unknown))}; known: {known_names}", file=sys.stderr)
         return 2
     build()
-    rows = run([work for work in known if not names or work.name in names])
+    storage.build(BUILD / "build.log")
+    rows = run(chosen) if (chosen := [work for work in known if not names or work.name in names]) else []
+    rows += storage.measure(set(names or storage.NAMES))
     with (BUILD / "results.ndjson").open("w") as output:
         output.writelines(json.dumps(row) + "\n" for row in rows)
     print_table(rows)
