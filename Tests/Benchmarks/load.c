@@ -304,7 +304,8 @@ static void parse(int count, char **arguments) {
       {"mode", 1, 0, 'm'},       {"port", 1, 0, 'p'},         {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 's'},
       {"requests", 1, 0, 'n'},   {"path", 1, 0, 'u'},         {"range-bytes", 1, 0, 'r'}, {"file-bytes", 1, 0, 'f'},
       {"body-bytes", 1, 0, 'b'}, {"token-file", 1, 0, 't'},  {"content-type", 1, 0, 'y'},
-      {"seed", 1, 0, 'x'},       {"field", 1, 0, 'f' + 256},  {"ca", 1, 0, 'a'},           {"cert", 1, 0, 'C'},        {"key", 1, 0, 'k'},
+      {"seed", 1, 0, 'x'},       {"field", 1, 0, 'f' + 256},
+      {"ca", 1, 0, 'a'},           {"cert", 1, 0, 'C'},        {"key", 1, 0, 'k'},
       {0, 0, 0, 0}};
   for (int o; (o = getopt_long(count, arguments, "", known, NULL)) != -1;) {
     switch (o) {
@@ -358,9 +359,9 @@ int main(int count, char **arguments) {
   double seconds = now() - began;
   qsort(latencies, (size_t)latency_count, sizeof *latencies, by_size);
   printf("{\"requests\":%ld,\"errors\":%ld,\"resumed\":%ld,\"bytes\":%ld,", done, failed, resumed, received);
-  double tenth = (double)(options.requests / 10);
+  double tenth = (double)(options.requests / 10), last = began + seconds - last_tenth;
   printf("\"first_tenth_rate\":%.1f,", first_tenth > 0 ? tenth / first_tenth : 0);
-  printf("\"last_tenth_rate\":%.1f,", last_tenth > 0 && seconds > last_tenth - began ? tenth / (seconds - (last_tenth - began)) : 0);
+  printf("\"last_tenth_rate\":%.1f,", last_tenth > 0 && last > 0 ? tenth / last : 0);
   printf("\"seconds\":%.4f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", seconds, percentile(0.5), percentile(0.99));
   fflush(stdout);
   if (options.mode == MODE_IDLE) {  // hold the connections until the harness has measured and closes our input

@@ -10,6 +10,7 @@ struct StoreParts: ~Copyable {
   let committer: Committer
   let capacity: Capacity
   let archive: JournalArchive
+  let spares: SpareSegments
   let random: any RandomSource
   let lock: any DiskFile
   let recovery: RecoverySummary
@@ -106,8 +107,10 @@ struct StoreOpening {
   private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
     let recovered = found.recovery.lastLSN
     let journal: Journal
+    let spares = SpareSegments(found.journal, disk: disk)
+    do throws(DiskError) { try spares.removeOld() } catch { throw .disk(error) }
     do throws(JournalError) {
-      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found))
+      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found), spares: spares)
     } catch {
       throw .journal(error)
     }
@@ -150,7 +153,7 @@ struct StoreOpening {
     }
     return StoreParts(
       storageID: found.identity.storageID, shared: shared, committer: committer, capacity: capacity, archive: archive,
-      random: random, lock: lock, recovery: found.summary, missing: found.missing,
+      spares: spares, random: random, lock: lock, recovery: found.summary, missing: found.missing,
       needsRebuild: found.index.state != .ready)
   }
 

@@ -62,9 +62,11 @@ enum StoreBench {
 
   /// Opens the appliance's store that is kept in `directory` as the appliance itself keeps it.
   static func open(_ directory: String) throws -> Store {
-    let configuration = StoreConfiguration(
+    var configuration = StoreConfiguration(
       dataDirectory: directory, journalDirectory: "\(directory)/wal", indexDirectory: "\(directory)/index",
       initialMode: .edit)
+    // The id that the benchmarks' certificates name; counts for a new store only.
+    configuration.applianceID = FileID(high: 0x4000, low: 0x8000_0000_0000_BEC4)
     return try Store.open(configuration, disk: RealDisk(), time: SystemTime(), random: SystemRandom())
   }
 
