@@ -206,8 +206,8 @@ public struct JournalInspection: Sendable {
       }
     }
     return Segment(
-      number: number, file: file, isArchived: isArchived, fileBytes: fileBytes, rawBytes: reader.bytes.count,
+      number: number, file: file, isArchived: isArchived, fileBytes: fileBytes, rawBytes: reader.whole.count,
       firstLSN: reader.header.firstLSN, lastLSN: reader.lastLSN, records: records, epoch: reader.header.epoch,
-      created: reader.header.created, hash: SHA256.digest(reader.bytes), previous: reader.header.previous, tail: tail)
+      created: reader.header.created, hash: SHA256.digest(reader.whole), previous: reader.header.previous, tail: tail)
   }
 }

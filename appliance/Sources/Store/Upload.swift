@@ -13,6 +13,8 @@ public final class Upload: Sendable {
   public let id: FileID
   private let store: Store
   private let draft: FileDraft
+  /// The mode that the draft was checked in.
+  private let mode: ApplianceMode
   private let state: Mutex<State>
   /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
   /// replayed, would take the new bytes for the old ones.
@@ -32,11 +34,12 @@ public final class Upload: Sendable {
     var isOpen = true
   }
 
-  init(_ store: Store, draft: FileDraft, id: FileID, reserved: Int) {
+  init(_ store: Store, draft: FileDraft, id: FileID, mode: ApplianceMode, reserved: Int) {
     self.store = store
     self.draft = draft
     self.id = id
     stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
+    self.mode = mode
     state = Mutex(State(reserved: reserved))
   }
 
@@ -117,6 +120,7 @@ public final class Upload: Sendable {
   /// Everything but the commit: checks, hash, and for large documents the syncs that must precede the record.
   func prepare(expected: Checksum?, attributes: FileDraft?) async throws(APIError) -> Prepared {
     do throws(APIError) {
+      let checked = attributes == nil ? mode : nil
       let draft = attributes ?? draft
       let (checksum, size, file, buffer) = try state.withLock { (state) throws(APIError) in
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
@@ -128,7 +132,7 @@ public final class Upload: Sendable {
       }
       let document = try store.prepare(
         draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
-        hasChosenID: self.draft.id != nil)
+        hasChosenID: self.draft.id != nil, checkedIn: checked)
       if let file { try await makeDurable(file) }
       return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
     } catch {
