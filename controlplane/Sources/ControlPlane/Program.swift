@@ -155,6 +155,7 @@ public enum Program {
           json.member("records", verdict.records)
           json.key("problem")
           if let problem = verdict.problem { json.string(problem) } else { json.null() }
+          json.member("pruned_through", verdict.prunedThrough)
         }
       }
       say(String(decoding: line, as: UTF8.self) + "\n")

@@ -74,6 +74,7 @@ struct PasswordHashing: Sendable {
     if !login.isEmpty, password.lowercased().contains(login.lowercased()) {
       return "password: it must not contain the login"
     }
-    return nil
+    return CommonPasswords.isOne(password)
+      ? "password: it is among the most common ones, or one of them with ornaments; take several words" : nil
   }
 }

@@ -9,10 +9,13 @@ public struct SecondFactorOffer: Codable, Sendable {
   public let secret: String
   /// The same for a QR code.
   public let uri: String
+  /// The QR code: an SVG document without scripts, styles or addresses.
+  public let svg: String
 
   enum CodingKeys: String, CodingKey {
     case secret
     case uri = "otpauth_uri"
+    case svg = "qr_svg"
   }
 }
 
@@ -40,8 +43,8 @@ public struct SecondFactor: Sendable {
       UPDATE identity_administrators SET totp_sealed = \(sealed), totp_last_step = 0
       WHERE id = \(administrator.id) AND NOT totp_confirmed
       """)
-    return SecondFactorOffer(
-      secret: totp.base32, uri: totp.uri(login: administrator.login, issuer: Self.issuer))
+    let uri = totp.uri(login: administrator.login, issuer: Self.issuer)
+    return SecondFactorOffer(secret: totp.base32, uri: uri, svg: try QRCode.svg(of: uri))
   }
 
   /// Turns the offered factor on. Returns the recovery codes, seen only now.
