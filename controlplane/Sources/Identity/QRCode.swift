@@ -2,24 +2,32 @@ internal import CQRCode
 internal import Glibc
 
 /// Text as a QR code (ISO/IEC 18004), made by libqrencode.
-enum QRCode {
-  /// Light modules around the code that readers need.
+public struct QRCode: Sendable {
+  /// Modules in a row, with the light ones around the code that readers need.
+  public let size: Int
+  /// The dark modules as an SVG path, one unit a module.
+  public let path: String
+
   private static let margin = 4
 
-  /// An SVG document, one unit a module, to be scaled at will; one dark path on a light ground, whatever the theme of
-  /// the page: readers want it so. Throws when the text is too long for a code (about 2300 bytes).
-  static func svg(of text: String) throws -> String {
+  /// Throws when the text is too long for a code (about 2300 bytes).
+  init(_ text: String) throws {
     guard let code = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_M) else {
       throw IdentityError.qrCode(code: errno)
     }
     defer { QRcode_free(code) }
     let width = Int(code.pointee.width)
     let modules = UnsafeBufferPointer(start: code.pointee.data, count: width * width)
-    let size = width + 2 * margin
-    return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size) \(size)" shape-rendering="crispEdges">\
-      <path fill="#fff" d="M0 0h\(size)v\(size)H0z"/><path fill="#000" d="\(path(modules, width: width))"/></svg>
-      """
+    size = width + 2 * Self.margin
+    path = Self.path(modules, width: width)
+  }
+
+  /// An SVG document to be scaled at will: dark on a light ground, whatever the theme of the page; readers want it so.
+  var svg: String {
+    """
+    <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size) \(size)" shape-rendering="crispEdges">\
+    <path fill="#fff" d="M0 0h\(size)v\(size)H0z"/><path fill="#000" d="\(path)"/></svg>
+    """
   }
 
   /// Every run of dark modules in a row as a rectangle.
