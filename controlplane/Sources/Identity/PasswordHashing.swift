@@ -62,7 +62,7 @@ struct PasswordHashing: Sendable {
       return try await pool.run {
         // This thread alone (Linux): whatever else the process does goes first on a busy machine. Refused or not, the
         // work is the same.
-        _ = setpriority(PRIO_PROCESS, 0, Self.niceness)
+        _ = setpriority(Int32(PRIO_PROCESS.rawValue), 0, Self.niceness)
         return try work()
       }
     } catch let error as ReactorError {
