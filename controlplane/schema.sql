@@ -86,6 +86,15 @@ CREATE FUNCTION public.files_counted_as(status text, missing_since timestamp wit
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT CASE WHEN missing_since IS NULL THEN status ELSE 'missing' END $$;
 
+CREATE TABLE public.audit_anchor (
+    only_row boolean DEFAULT true NOT NULL,
+    sequence bigint NOT NULL,
+    code bytea NOT NULL,
+    seal bytea NOT NULL,
+    pruned_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_anchor_only_row_check CHECK (only_row)
+);
+
 CREATE TABLE public.audit_head (
     only_row boolean DEFAULT true NOT NULL,
     sequence bigint NOT NULL,
@@ -259,7 +268,8 @@ CREATE TABLE public.identity_refresh_families (
     id uuid NOT NULL,
     administrator_id uuid NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    revoked_at timestamp with time zone
+    revoked_at timestamp with time zone,
+    source text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.identity_refresh_tokens (
@@ -267,7 +277,8 @@ CREATE TABLE public.identity_refresh_tokens (
     family_id uuid NOT NULL,
     issued_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    used_at timestamp with time zone
+    used_at timestamp with time zone,
+    access_id text
 );
 
 CREATE TABLE public.identity_revocations (
@@ -358,6 +369,9 @@ CREATE TABLE public.storage_elements (
     CONSTRAINT storage_elements_spki_check CHECK ((length(spki) = 32)),
     CONSTRAINT storage_elements_status_check CHECK ((status = ANY (ARRAY['online'::text, 'offline'::text, 'degraded'::text, 'maintenance'::text])))
 );
+
+ALTER TABLE ONLY public.audit_anchor
+    ADD CONSTRAINT audit_anchor_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY public.audit_head
     ADD CONSTRAINT audit_head_pkey PRIMARY KEY (only_row);

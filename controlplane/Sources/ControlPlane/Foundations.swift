@@ -42,7 +42,7 @@ struct Foundations: Sendable {
       name: "password checks", threads: values[ControlPlaneSettings.passwordThreads], queueLimit: 64)
     identity = IdentityService(
       issuer: values[ControlPlaneSettings.issuer], pool: pool, masterKey: masterKey, blocking: passwords, time: time,
-      random: random, logger: logger)
+      random: random, logger: logger, metrics: metrics)
     let pool = pool
     metrics.gauge("cp_database_connections", help: "Connections to PostgreSQL, open or being opened") {
       Double(pool.usage.total)

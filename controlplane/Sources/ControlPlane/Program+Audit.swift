@@ -44,6 +44,7 @@ extension Program {
         json.member("records", verdict.records)
         json.key("problem")
         if let problem = verdict.problem { json.string(problem) } else { json.null() }
+        json.member("pruned_through", verdict.prunedThrough)
         json.key("journals")
         json.array { json in
           for journal in journals {

@@ -22,14 +22,30 @@ public struct AdminSessions: Sendable {
   let time: any TimeSource
   let random: any RandomSource
   let settings: @Sendable () -> IdentitySettings
+  let budgets: AttemptBudgets
 
-  private var audit: Audit { administrators.audit }
+  var audit: Audit { administrators.audit }
 
   /// Checks login, password and, where one is set up, the second factor (`code` from the app, or a recovery code).
   /// Issues nothing: for the console, which keeps its own sessions. Throws `APIError` UNAUTHORIZED (the same for every
-  /// reason), UNAUTHORIZED with `details.second_factor_required`, or ACCOUNT_LOCKED.
+  /// reason), UNAUTHORIZED with `details.second_factor_required`, ACCOUNT_LOCKED or RATE_LIMITED.
   public func authenticate(
     login: String, password: String, code: String? = nil, source: String = "", trace: String = ""
+  ) async throws -> Administrator {
+    let attempt = budgets.begin(.login, address: source, account: login)
+    try budgets.requireBudget(attempt)
+    do {
+      let administrator = try await check(login: login, password: password, code: code, source: source, trace: trace)
+      budgets.succeeded(attempt)
+      return administrator
+    } catch {
+      budgets.failed(attempt)
+      throw error
+    }
+  }
+
+  private func check(
+    login: String, password: String, code: String?, source: String, trace: String
   ) async throws -> Administrator {
     let actor = Actor(subject: login.cut(to: 64), source: source, trace: trace)
     guard login.utf8.count <= 256, !login.contains("\0") else { throw Self.refusal }
@@ -77,8 +93,8 @@ public struct AdminSessions: Sendable {
     return try await pool.transaction { connection in
       try await connection.query(
         """
-        INSERT INTO identity_refresh_families (id, administrator_id, created_at)
-        VALUES (\(family), \(administrator.id), \(self.time.now()))
+        INSERT INTO identity_refresh_families (id, administrator_id, created_at, source)
+        VALUES (\(family), \(administrator.id), \(self.time.now()), \(source.cut(to: 100)))
         """)
       return try await self.issue(administrator, family: family, on: connection)
     }
@@ -87,6 +103,8 @@ public struct AdminSessions: Sendable {
   /// Trades a refresh token for new tokens.
   public func refresh(_ token: String, source: String = "", trace: String = "") async throws -> SessionTokens {
     let now = time.now()
+    let attempt = budgets.begin(.refresh, address: source, account: "")
+    try budgets.requireBudget(attempt)
     let outcome: Outcome = try await pool.transaction { connection in
       guard let row = try await self.find(token, on: connection) else { return .refused("unknown", nil) }
       let login = try row.decode("login", as: String.self)
@@ -108,8 +126,11 @@ public struct AdminSessions: Sendable {
       return .issued(try await self.issue(administrator, family: family, on: connection))
     }
     switch outcome {
-    case .issued(let tokens): return tokens
+    case .issued(let tokens):
+      budgets.succeeded(attempt)
+      return tokens
     case .refused(let why, let login):
+      budgets.failed(attempt)
       if let login {
         let actor = Actor(subject: login, source: source, trace: trace)
         try await audit.record(actor.did("token.refresh", on: login, result: .refused, details: ["why": .string(why)]))
@@ -192,15 +213,15 @@ extension AdminSessions {
     let now = time.now()
     let refresh = "asr_" + Base64.url.encode(random.bytes(32))
     let expiry = now + settings.refreshTokenLife
-    try await connection.query(
-      """
-      INSERT INTO identity_refresh_tokens (token_hash, family_id, issued_at, expires_at)
-      VALUES (\(Self.hash(refresh)), \(family), \(now), \(expiry))
-      """)
     let mustChange = administrator.mustChangePassword
     let access = try await tokens.issue(
       subject: administrator.login, scopes: mustChange ? [] : administrator.role.scopes,
       role: mustChange ? nil : administrator.role, lifetime: settings.accessTokenLife, on: connection)
+    try await connection.query(
+      """
+      INSERT INTO identity_refresh_tokens (token_hash, family_id, issued_at, expires_at, access_id)
+      VALUES (\(Self.hash(refresh)), \(family), \(now), \(expiry), \(access.claims.tokenID))
+      """)
     return SessionTokens(
       access: access, refresh: refresh, refreshExpiresAt: expiry, administrator: administrator)
   }
@@ -219,7 +240,7 @@ extension AdminSessions {
     ).first
   }
 
-  private func end(_ family: FileID, on connection: PostgresConnection) async throws {
+  func end(_ family: FileID, on connection: PostgresConnection) async throws {
     try await connection.query(
       "UPDATE identity_refresh_families SET revoked_at = coalesce(revoked_at, \(time.now())) WHERE id = \(family)")
   }

@@ -1,5 +1,4 @@
 public import Core
-internal import Crypto
 internal import HTTP
 internal import Postgres
 
@@ -27,19 +26,8 @@ public struct AuditFilter: Sendable, Hashable {
   }
 }
 
-/// What `Audit.verify` found.
-public struct AuditVerdict: Sendable, Hashable {
-  /// Records looked at.
-  public let records: Int64
-  /// The first thing wrong, in words, with its sequence; nil: the chain is whole.
-  public let problem: String?
-  public let problemAt: Int64?
-
-  public var isWhole: Bool { problem == nil }
-}
-
 extension Audit {
-  private static let columns: Query = "sequence, at, actor, action, target, source, result, trace, details, code"
+  static let columns: Query = "sequence, at, actor, action, target, source, result, trace, details, code"
 
   /// Newest first. `before` is the sequence of the last record of the previous page.
   public func list(
@@ -61,46 +49,6 @@ extension Audit {
       ORDER BY sequence LIMIT \(limit)
       """
     ).map { try AuditRecord($0) }
-  }
-
-  /// Computes the whole chain again, in pages of 1000 records. Records that are appended meanwhile are not looked at.
-  public func verify() async throws -> AuditVerdict {
-    guard let head = try await pool.query("SELECT sequence, code, seal FROM audit_head").first else {
-      let count = try await pool.query("SELECT count(*) FROM audit_log").scalar(Int64.self)
-      return count == 0
-        ? AuditVerdict(records: 0, problem: nil, problemAt: nil)
-        : AuditVerdict(records: 0, problem: "the head of the chain is gone, but \(count) records exist", problemAt: 1)
-    }
-    let last = try head.decode("sequence", as: Int64.self)
-    let lastCode = try head.decode("code", as: [UInt8].self)
-    guard ConstantTime.equal(try head.decode("seal"), chain.seal(sequence: last, code: lastCode)) else {
-      return AuditVerdict(records: 0, problem: "the head of the chain (record \(last)) was changed", problemAt: last)
-    }
-    var previous = AuditChain.origin
-    var expected: Int64 = 1
-    while expected <= last {
-      let page = try await export(AuditFilter(), after: expected - 1, limit: 1000)
-      for record in page where record.sequence <= last {
-        if let problem = check(record, expected: expected, previous: previous) {
-          return AuditVerdict(records: expected - 1, problem: problem, problemAt: expected)
-        }
-        previous = record.code
-        expected += 1
-      }
-      if page.isEmpty { break }
-    }
-    guard expected == last + 1, previous == lastCode else {
-      let problem = "the log ends at record \(expected - 1), its head says \(last): records were cut off or replaced"
-      return AuditVerdict(records: expected - 1, problem: problem, problemAt: expected)
-    }
-    return AuditVerdict(records: last, problem: nil, problemAt: nil)
-  }
-
-  private func check(_ record: AuditRecord, expected: Int64, previous: [UInt8]) -> String? {
-    guard record.sequence == expected else { return "record \(expected) is missing (next is \(record.sequence))" }
-    let code = chain.code(after: previous, sequence: record.sequence, at: record.at, entry: record.entry)
-    return ConstantTime.equal(code, record.code)
-      ? nil : "record \(expected) does not fit the chain: it, or what stood before it, was changed"
   }
 }
 

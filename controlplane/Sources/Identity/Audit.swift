@@ -7,11 +7,11 @@ internal import Telemetry
 public struct Audit: Sendable {
   let pool: PostgresPool
   let chain: AuditChain
-  private let time: any TimeSource
-  private let logger: Logger
+  let time: any TimeSource
+  let logger: Logger
 
   /// Advisory lock under which records are appended, one at a time: "artaudit" in ASCII.
-  private static let lockKey: Int64 = 0x6172_7461_7564_6974
+  static let lockKey: Int64 = 0x6172_7461_7564_6974
 
   init(pool: PostgresPool, masterKey: MasterKey, time: any TimeSource, logger: Logger) {
     self.pool = pool

@@ -7,6 +7,7 @@ internal import Crypto
 struct AuditChain: Sendable {
   private let key: [UInt8]
   private let headKey: [UInt8]
+  private let anchorKey: [UInt8]
 
   /// What the first record follows.
   static let origin = [UInt8](repeating: 0, count: 32)
@@ -14,6 +15,7 @@ struct AuditChain: Sendable {
   init(masterKey: MasterKey) {
     key = masterKey.derive("audit chain")
     headKey = masterKey.derive("audit head")
+    anchorKey = masterKey.derive("audit anchor")
   }
 
   func code(after previous: [UInt8], sequence: Int64, at: Timestamp, entry: AuditEntry) -> [UInt8] {
@@ -36,5 +38,11 @@ struct AuditChain: Sendable {
   /// Attests which record is the newest.
   func seal(sequence: Int64, code: [UInt8]) -> [UInt8] {
     HMACSHA256.code(key: headKey, message: Array(String(sequence).utf8) + [0] + code)
+  }
+
+  /// Attests that the records up to this one were pruned because of their age. A key of its own: an old seal of the
+  /// head must not pass for it.
+  func anchorSeal(sequence: Int64, code: [UInt8]) -> [UInt8] {
+    HMACSHA256.code(key: anchorKey, message: Array(String(sequence).utf8) + [0] + code)
   }
 }

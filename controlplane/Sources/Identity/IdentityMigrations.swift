@@ -9,6 +9,8 @@ public enum IdentityMigrations {
     Migration(module: "identity", number: 4, name: "administrators", sql: administrators),
     Migration(module: "identity", number: 5, name: "revocations", sql: revocations),
     Migration(module: "identity", number: 6, name: "audit", sql: audit),
+    Migration(module: "identity", number: 7, name: "sessions", sql: sessions),
+    Migration(module: "identity", number: 8, name: "audit_anchor", sql: auditAnchor),
   ]
 
   /// `master_key_check` is a known text sealed with the master key: another key is noticed at start.
@@ -139,6 +141,24 @@ public enum IdentityMigrations {
       sequence bigint NOT NULL,
       code bytea NOT NULL,
       seal bytea NOT NULL
+    );
+    """
+
+  /// What a session shows of itself, and the access token each refresh gave, so that ending one ends both.
+  private static let sessions = """
+    ALTER TABLE identity_refresh_families ADD COLUMN source text NOT NULL DEFAULT '';
+    ALTER TABLE identity_refresh_tokens ADD COLUMN access_id text;
+    """
+
+  /// Where the chain begins once its oldest records were pruned: the last pruned record's sequence and code, sealed
+  /// like the head. No row: it begins with record 1.
+  private static let auditAnchor = """
+    CREATE TABLE audit_anchor (
+      only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+      sequence bigint NOT NULL,
+      code bytea NOT NULL,
+      seal bytea NOT NULL,
+      pruned_at timestamptz NOT NULL
     );
     """
 }

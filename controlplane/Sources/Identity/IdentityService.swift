@@ -21,6 +21,7 @@ public final class IdentityService: Sendable {
   public let secondFactor: SecondFactor
   /// For every server of the central roles.
   public let authorizer: BearerAuthorizer
+  let budgets: AttemptBudgets
 
   let pool: PostgresPool
   let masterKey: MasterKey
@@ -37,7 +38,7 @@ public final class IdentityService: Sendable {
   ///   - blocking: threads for password hashing and key making; nothing else may use it.
   public init(
     issuer: String, pool: PostgresPool, masterKey: MasterKey, blocking: BlockingPool, time: any TimeSource,
-    random: any RandomSource, logger: Logger
+    random: any RandomSource, logger: Logger, metrics: MetricsRegistry = MetricsRegistry()
   ) {
     let box = SettingsBox()
     let settings: @Sendable () -> IdentitySettings = { box.settings }
@@ -58,10 +59,11 @@ public final class IdentityService: Sendable {
     administrators = Administrators(
       pool: pool, audit: audit, revocations: revocations, passwords: PasswordHashing(pool: blocking, random: random),
       attempts: LoginAttempts(pool: pool, time: time, settings: settings), time: time, random: random)
+    budgets = AttemptBudgets(time: time, metrics: metrics)
     secondFactor = SecondFactor(pool: pool, audit: audit, masterKey: masterKey, time: time, random: random)
     sessions = AdminSessions(
       pool: pool, administrators: administrators, secondFactor: secondFactor, tokens: tokens, time: time,
-      random: random, settings: settings)
+      random: random, settings: settings, budgets: budgets)
     authorizer = BearerAuthorizer(verifier: keys.verifier, isRevoked: revocations.covers)
   }
 
@@ -85,7 +87,8 @@ public final class IdentityService: Sendable {
   public func maintain() async throws -> String {
     let rotated = try await keys.rotateIfDue(every: settings.keyRotation)
     let purged = try await revocations.purge() + sessions.purge() + administrators.attempts.purge()
-    return "\(rotated); purged \(purged) rows"
+    let pruned = try await audit.prune(olderThan: settings.auditRetention)
+    return "\(rotated); purged \(purged) rows, \(pruned) audit records"
   }
 
   public var settings: IdentitySettings { box.settings }

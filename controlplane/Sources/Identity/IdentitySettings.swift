@@ -13,6 +13,8 @@ public struct IdentitySettings: Codable, Sendable, Hashable {
   public var lockMinutes = 15
   /// A new signing key every so many hours, 1–720.
   public var keyRotationHours = 24
+  /// How long audit records are kept, days, 90–36500: seven years.
+  public var auditRetentionDays = 2557
 
   public init() {}
 
@@ -23,6 +25,7 @@ public struct IdentitySettings: Codable, Sendable, Hashable {
     case loginFailuresMax = "login_failures_max"
     case lockMinutes = "lock_minutes"
     case keyRotationHours = "key_rotation_hours"
+    case auditRetentionDays = "audit_retention_days"
   }
 
   /// One row of the table of what may be set.
@@ -39,10 +42,12 @@ public struct IdentitySettings: Codable, Sendable, Hashable {
     Field(key: .loginFailuresMax, range: 3...20, path: \.loginFailuresMax),
     Field(key: .lockMinutes, range: 1...1440, path: \.lockMinutes),
     Field(key: .keyRotationHours, range: 1...720, path: \.keyRotationHours),
+    Field(key: .auditRetentionDays, range: 90...36_500, path: \.auditRetentionDays),
   ]
 
   var accessTokenLife: Duration { .seconds(accessTokenMinutes * 60) }
   var refreshTokenLife: Duration { .seconds(refreshTokenDays * 86_400) }
   var lockDuration: Duration { .seconds(lockMinutes * 60) }
+  var auditRetention: Duration { .seconds(auditRetentionDays * 86_400) }
   var keyRotation: Duration { .seconds(keyRotationHours * 3600) }
 }

@@ -96,36 +96,41 @@ struct KeyAndAuditRoutes: Sendable {
       if let problem = verdict.problem { json.string(problem) } else { json.null() }
       json.key("problem_at")
       if let at = verdict.problemAt { json.integer(at) } else { json.null() }
+      json.member("pruned_through", verdict.prunedThrough)
     }
   }
 
-  /// NDJSON, oldest first, streamed in pages of 500 records.
+  /// Oldest first, streamed in pages of 500 records: NDJSON, or CSV with `format=csv`.
   @Sendable private func export(_ request: Request) async throws -> Response {
-    let list = try ListRequest(request, filters: Self.filters)
+    let list = try ListRequest(request, filters: Self.filters.union(["format"]))
     let filter = try Self.filter(list)
+    let format = list.text("format") ?? "ndjson"
+    guard ["csv", "ndjson"].contains(format) else { throw APIError(.validation, "format: csv or ndjson is needed") }
+    let isCSV = format == "csv"
     let audit = identity.audit
-    try await audit.record(request.actor.did("audit.export"))
+    try await audit.record(request.actor.did("audit.export", details: ["format": .string(format)]))
     return Response(
       .ok,
       headers: [
-        "Content-Type": "application/x-ndjson", "Content-Disposition": "attachment; filename=\"audit.ndjson\"",
+        "Content-Type": isCSV ? AuditCSV.mediaType : "application/x-ndjson", "Cache-Control": "no-store",
+        "Content-Disposition": "attachment; filename=\"audit.\(format)\"",
       ],
       body: .stream(length: nil) { writer in
+        if isCSV { try await writer.write(AuditCSV.header) }
         var after: Int64 = 0
         while true {
           let page = try await audit.export(filter, after: after, limit: 500)
           guard let last = page.last else { return }
-          var bytes: [UInt8] = []
-          for record in page {
-            var json = JSONWriter(reserving: 512)
-            record.write(to: &json)
-            bytes += json.bytes
-            bytes.append(UInt8(ascii: "\n"))
-          }
-          try await writer.write(bytes)
+          try await writer.write(page.flatMap { isCSV ? AuditCSV.line($0) : Self.line($0) })
           after = last.sequence
         }
       })
+  }
+
+  private static func line(_ record: AuditRecord) -> [UInt8] {
+    var json = JSONWriter(reserving: 512)
+    record.write(to: &json)
+    return json.bytes + [UInt8(ascii: "\n")]
   }
 
   @Sendable private func changeSettings(_ request: Request) async throws -> Response {

@@ -47,8 +47,12 @@ public final class Revocations: Sendable {
   }
 
   func revoke(_ claims: TokenClaims, on connection: PostgresConnection) async throws {
-    try await insert("token", claims.tokenID, before: time.now(), on: connection)
-    _ = state.withLock { $0.tokens.insert(claims.tokenID) }
+    try await revoke(tokenID: claims.tokenID, on: connection)
+  }
+
+  func revoke(tokenID: String, on connection: PostgresConnection) async throws {
+    try await insert("token", tokenID, before: time.now(), on: connection)
+    _ = state.withLock { $0.tokens.insert(tokenID) }
   }
 
   /// Ends every token of the subject issued until now. The stamp lies `clockMargin` ahead, for tokens of a replica

@@ -4,15 +4,24 @@ internal import HTTP
 internal import Postgres
 
 /// What is shown once while a second factor is set up.
-public struct SecondFactorOffer: Codable, Sendable {
+public struct SecondFactorOffer: Encodable, Sendable {
   /// Base32, to be typed into an app.
   public let secret: String
   /// The same for a QR code.
   public let uri: String
+  public let code: QRCode
 
   enum CodingKeys: String, CodingKey {
     case secret
     case uri = "otpauth_uri"
+    case svg = "qr_svg"
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(secret, forKey: .secret)
+    try fields.encode(uri, forKey: .uri)
+    try fields.encode(code.svg, forKey: .svg)
   }
 }
 
@@ -40,8 +49,8 @@ public struct SecondFactor: Sendable {
       UPDATE identity_administrators SET totp_sealed = \(sealed), totp_last_step = 0
       WHERE id = \(administrator.id) AND NOT totp_confirmed
       """)
-    return SecondFactorOffer(
-      secret: totp.base32, uri: totp.uri(login: administrator.login, issuer: Self.issuer))
+    let uri = totp.uri(login: administrator.login, issuer: Self.issuer)
+    return SecondFactorOffer(secret: totp.base32, uri: uri, code: try QRCode(uri))
   }
 
   /// Turns the offered factor on. Returns the recovery codes, seen only now.

@@ -18,7 +18,7 @@ struct SessionRoutes: Sendable {
       Route(.post, "/api/v1/auth/totp", .anyToken, bodyLimit: 4096, self.offer),
       Route(.post, "/api/v1/auth/totp/confirm", .anyToken, bodyLimit: 4096, self.confirm),
       Route(.delete, "/api/v1/auth/totp", .anyToken, bodyLimit: 4096, self.removeSecondFactor),
-    ]
+    ] + SessionListRoutes(identity: identity).routes
   }
 
   private struct LoginBody: Decodable {
@@ -109,10 +109,10 @@ struct SessionRoutes: Sendable {
   }
 
   /// The administrator behind the token; programs have no second factor.
-  private func administrator(_ request: Request) async throws -> Administrator {
+  func administrator(_ request: Request) async throws -> Administrator {
     let subject = request.principal.subject
     guard let administrator = try await Self.found({ try await identity.administrators.get(login: subject) }) else {
-      throw APIError(.forbidden, "only administrators have a second factor; log in with login and password")
+      throw APIError(.forbidden, "this is for administrators; log in with login and password")
     }
     return administrator
   }

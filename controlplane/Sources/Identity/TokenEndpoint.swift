@@ -3,6 +3,7 @@ internal import HTTP
 internal import HTTPServer
 internal import JWT
 internal import Postgres
+internal import Reactor
 internal import Synchronization
 
 /// OAuth 2.0 for programs: token (RFC 6749 §4.4), introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414),
@@ -42,7 +43,7 @@ struct TokenEndpoint: Sendable {
     guard grant == "client_credentials" else {
       throw OAuthError(.unsupportedGrantType, "only client_credentials is supported here")
     }
-    let account = try await client(of: form, request, for: "token.issue")
+    let account = try await client(of: form, request, for: .token)
     let scopes = try Self.scopes(asked: form.fields["scope"], allowed: account.scopes)
     let token = try await identity.pool.withConnection { connection in
       try await self.identity.tokens.issue(
@@ -68,12 +69,22 @@ struct TokenEndpoint: Sendable {
   }
 
   /// Whoever sent the form, proven by its secret. The answer never tells whether id or secret was wrong.
-  private func client(of form: OAuthForm, _ request: Request, for action: String) async throws -> ServiceAccount {
+  private func client(
+    of form: OAuthForm, _ request: Request, for endpoint: AttemptBudgets.Endpoint
+  ) async throws -> ServiceAccount {
     guard let id = form.clientID, let secret = form.clientSecret, !id.isEmpty else {
       throw OAuthError(.invalidClient, "client_id and client_secret are needed, by HTTP Basic or in the body")
     }
-    if let account = try await identity.serviceAccounts.authenticate(clientID: id, secret: secret) { return account }
+    let budgets = identity.budgets
+    let attempt = budgets.begin(endpoint, address: request.remote.host, account: id)
+    if let account = try await identity.serviceAccounts.authenticate(clientID: id, secret: secret) {
+      budgets.succeeded(attempt)
+      return account
+    }
+    try budgets.requireBudget(attempt)
+    budgets.failed(attempt)
     if let suppressed = throttle.admit(at: identity.time.uptime()) {
+      let action = endpoint == .token ? "token.issue" : "token.\(endpoint.rawValue)"
       let actor = request.actor(as: id)
       let details: [String: JSONValue] = suppressed == 0 ? [:] : ["suppressed": .integer(Int64(suppressed))]
       try await identity.audit.record(actor.did(action, result: .refused, details: details))
@@ -103,7 +114,7 @@ struct TokenEndpoint: Sendable {
     if request.head.header("Authorization")?.lowercased().hasPrefix("bearer ") == true {
       _ = try identity.claims(of: request)
     } else {
-      _ = try await client(of: form, request, for: "token.introspect")
+      _ = try await client(of: form, request, for: .introspect)
     }
     guard let token = form.fields["token"] else { throw OAuthError(.invalidRequest, "token is missing") }
     let access = verified(token)
@@ -139,7 +150,7 @@ struct TokenEndpoint: Sendable {
     if request.head.header("Authorization")?.lowercased().hasPrefix("bearer ") == true {
       subject = try identity.claims(of: request).subject
     } else {
-      subject = try await client(of: form, request, for: "token.revoke").clientID
+      subject = try await client(of: form, request, for: .revoke).clientID
     }
     guard let token = form.fields["token"] else { throw OAuthError(.invalidRequest, "token is missing") }
     if let claims = verified(token) {

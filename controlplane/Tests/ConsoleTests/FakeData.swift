@@ -20,6 +20,7 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
       "fresh": ("one-time", SignedIn(id: "3", login: "fresh", role: .admin, mustChangePassword: true)),
     ]
     var suspended: Set<String> = []
+    var factors: Set<String> = []
     var elements: [StorageElement] = []
     var records: [FileRecord] = []
     var uploads: [(draft: UploadDraft, bytes: [UInt8])] = []
@@ -61,6 +62,24 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
   func changePassword(current: String, new: String, actor: Person) async throws {
     guard new.count >= 12 else { throw APIError(.validation, "the password is shorter than 12 characters") }
     try act("password of \(actor.login)")
+  }
+
+  func hasSecondFactor(_ actor: Person) async throws -> Bool { state.withLock { $0.factors.contains(actor.login) } }
+
+  func offerSecondFactor(to actor: Person) async throws -> FactorOffer {
+    try act("offer a factor to \(actor.login)")
+    return FactorOffer(secret: "JBSWY3DPEHPK3PXP", size: 29, path: "M4 4h7v1h-7z")
+  }
+
+  func confirmSecondFactor(code: String, actor: Person) async throws -> [String] {
+    guard code == "123456" else { throw APIError(.validation, "code: wrong") }
+    _ = state.withLock { $0.factors.insert(actor.login) }
+    return ["recover-one", "recover-two"]
+  }
+
+  func removeSecondFactor(code: String, actor: Person) async throws {
+    guard code == "123456" else { throw APIError(.forbidden, "code: wrong or used already") }
+    _ = state.withLock { $0.factors.remove(actor.login) }
   }
 
   func administrators() async throws -> [Administrator] {

@@ -25,6 +25,8 @@ internal import Testing
     try await store.insert(key(3), session("b", at: start))
     #expect(try await store.session(key(1)) == session("a", at: start))
     #expect(try await store.session(key(9)) == nil)
+    #expect(try await Set(store.all(of: "a", at: start).map(\.key)) == [key(1), key(2)])
+    #expect(try await store.all(of: "a", at: start + Session.idleLimit).isEmpty)
     try await store.touch(key(1), at: start + .seconds(60))
     try await store.passwordChanged(key(1))
     let touched = try await store.session(key(1))

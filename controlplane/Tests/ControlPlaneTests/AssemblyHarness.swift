@@ -14,6 +14,7 @@ import Telemetry
 /// Every role put together as the program does it, on a fresh database, called without sockets.
 struct AssemblyHarness: Sendable {
   let assembly: Assembly
+  private let routers: [Role: Router]
   var identity: IdentityService { assembly.foundations.identity }
 
   init() async throws {
@@ -23,8 +24,12 @@ struct AssemblyHarness: Sendable {
       ])
     let foundations = try Foundations(values, logger: .silent, loops: try EventLoopGroup(loops: 1))
     try await foundations.prepare(migrations: Schema.migrations)
-    assembly = try await Assembly.make(foundations, roles: [.admin, .ingester, .query])
+    let assembly = try await Assembly.make(foundations, roles: [.admin, .ingester, .query])
+    self.assembly = assembly
+    routers = Dictionary(uniqueKeysWithValues: [Role.admin, .ingester, .query].map { ($0, assembly.router(of: $0)) })
   }
+
+  func router(of role: Role) -> Router { routers[role] ?? assembly.router(of: role) }
 
   /// A token for the central roles.
   func token(
@@ -40,11 +45,6 @@ struct AssemblyHarness: Sendable {
 
   /// The status of one call; nothing the path could name exists.
   func status(_ route: Route, of role: Role, token: String?) async throws -> Int {
-    var headers: HeaderFields = [:]
-    if let token { headers["Authorization"] = "Bearer \(token)" }
-    let path = route.path.replacing(/\{[^}]*\}/, with: "8c6f2c2e-0000-4000-8000-000000000000")
-    let body = [.post, .put, .patch].contains(route.method) ? Array("{}".utf8) : []
-    let request = try Request.make(route.method, path, headers: headers, body: body)
-    return await assembly.router(of: role).respond(to: request).status.rawValue
+    try await answer(route, of: role, authorization: token.map { "Bearer \($0)" }).status.rawValue
   }
 }

@@ -12,6 +12,13 @@ protocol ConsoleIdentity: Sendable {
   func signedOut(_ actor: Person) async throws
   func changePassword(current: String, new: String, actor: Person) async throws
 
+  func hasSecondFactor(_ actor: Person) async throws -> Bool
+  /// Makes a secret, which counts once a code of it was confirmed.
+  func offerSecondFactor(to actor: Person) async throws -> FactorOffer
+  /// Answers the recovery codes, which are seen only now.
+  func confirmSecondFactor(code: String, actor: Person) async throws -> [String]
+  func removeSecondFactor(code: String, actor: Person) async throws
+
   func administrators() async throws -> [Administrator]
   /// Answers the one-time password.
   func createAdministrator(login: String, role: AdminRole, actor: Person) async throws -> IssuedSecret
@@ -102,4 +109,13 @@ struct AuditLine: Sendable {
   var remote: String
   var result: AuditOutcome
   var details: String
+}
+
+/// What is shown while a second factor is set up.
+struct FactorOffer: Sendable {
+  /// To be typed into an app.
+  var secret: String
+  /// The side of the QR code in modules, and its dark ones as an SVG path.
+  var size: Int
+  var path: String
 }

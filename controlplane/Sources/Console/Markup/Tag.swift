@@ -69,6 +69,7 @@ struct Tag: Sendable {
   static let svg = Tag("svg")
   static let use = Tag("use")
   static let rect = Tag("rect")
+  static let path = Tag("path")
 }
 
 /// One attribute. `value` nil leaves it out; inner nil writes the name alone (`required`).

@@ -1,7 +1,7 @@
 internal import Core
 
 extension View {
-  func settingsPage(notice: Notice?, failure: Failure? = nil) -> HTML {
+  func settingsPage(_ own: OwnSecurity, notice: Notice?, failure: Failure? = nil) -> HTML {
     page(t(.navSettings)) {
       header(t(.navSettings), lead: t(.settingsLead))
       self.notice(notice)
@@ -28,6 +28,8 @@ extension View {
           self.failure(failure)
           passwordForm(to: "/settings/password", currentLabel: t(.currentPassword))
         }
+        secondFactorCard(own)
+        sessionCard(own)
       }
     }
   }

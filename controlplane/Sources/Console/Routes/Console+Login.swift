@@ -81,7 +81,9 @@ extension Console {
 
   var settingsRoutes: [Route] {
     [
-      page("/settings") { visit in visit.html(visit.view.settingsPage(notice: visit.notice)) },
+      page("/settings") { visit in
+        visit.html(visit.view.settingsPage(try await ownSecurity(visit), notice: visit.notice))
+      },
       write("/settings", by: .session(write: false)) { visit, form in
         var response = visit.redirect("/settings", .preferencesSaved)
         if let language = Language(rawValue: form["language"]) {
@@ -99,7 +101,7 @@ extension Console {
       write("/settings/password", by: .session(write: false)) { visit, form in
         try await changePassword(visit, form)
       },
-    ]
+    ] + securityRoutes
   }
 
   private func changePassword(_ visit: Visit, _ form: Form) async throws -> Response {
@@ -111,7 +113,8 @@ extension Console {
       let failure = try Failure(showing: error)
       let page =
         visit.session.mustChangePassword
-        ? visit.view.newPasswordPage(failure: failure) : visit.view.settingsPage(notice: nil, failure: failure)
+        ? visit.view.newPasswordPage(failure: failure)
+        : visit.view.settingsPage(try await ownSecurity(visit), notice: nil, failure: failure)
       return visit.html(page, failing: failure)
     }
     // Identity may have ended every session of this person; ours goes on, the others must not.

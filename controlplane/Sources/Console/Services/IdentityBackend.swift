@@ -37,6 +37,25 @@ struct IdentityBackend: ConsoleIdentity {
     try await service.administrators.changePassword(login: actor.login, old: current, new: new, by: actor.forIdentity)
   }
 
+  func hasSecondFactor(_ actor: Person) async throws -> Bool {
+    try await service.administrators.get(login: actor.login).hasSecondFactor
+  }
+
+  func offerSecondFactor(to actor: Person) async throws -> FactorOffer {
+    let offer = try await service.secondFactor.offer(to: try await service.administrators.get(login: actor.login))
+    return FactorOffer(secret: offer.secret, size: offer.code.size, path: offer.code.path)
+  }
+
+  func confirmSecondFactor(code: String, actor: Person) async throws -> [String] {
+    try await service.secondFactor.confirm(
+      code, of: try await service.administrators.get(login: actor.login), by: actor.forIdentity)
+  }
+
+  func removeSecondFactor(code: String, actor: Person) async throws {
+    try await service.secondFactor.remove(
+      code, of: try await service.administrators.get(login: actor.login), by: actor.forIdentity)
+  }
+
   func administrators() async throws -> [Administrator] {
     try await service.administrators.list(limit: Self.listMax).items.map { administrator in
       Administrator(

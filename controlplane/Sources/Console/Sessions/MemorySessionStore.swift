@@ -25,6 +25,13 @@ final class MemorySessionStore: SessionStore {
 
   func remove(_ key: String) async throws { _ = sessions.withLock { $0.removeValue(forKey: key) } }
 
+  func all(of administratorID: String, at now: Timestamp) async throws -> [(key: String, session: Session)] {
+    sessions.withLock { sessions in
+      sessions.filter { $0.value.administratorID == administratorID && $0.value.isLive(at: now) }
+        .sorted { $0.value.createdAt > $1.value.createdAt }.prefix(100).map { ($0.key, $0.value) }
+    }
+  }
+
   func removeAll(of administratorID: String, except key: String?) async throws {
     sessions.withLock { sessions in
       sessions = sessions.filter { $0.key == key || $0.value.administratorID != administratorID }

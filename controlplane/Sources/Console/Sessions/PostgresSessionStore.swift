@@ -32,8 +32,22 @@ struct PostgresSessionStore: SessionStore {
       SELECT administrator_id, login, role, csrf_token, must_change_password, created_at, last_seen_at
       FROM console_sessions WHERE key = \(key)
       """)
-    guard let row = rows.first else { return nil }
-    return Session(
+    return try rows.first.map(Self.session)
+  }
+
+  func all(of administratorID: String, at now: Timestamp) async throws -> [(key: String, session: Session)] {
+    try await pool.query(
+      """
+      SELECT key, administrator_id, login, role, csrf_token, must_change_password, created_at, last_seen_at
+      FROM console_sessions WHERE administrator_id = \(administratorID)
+        AND last_seen_at > \(now - Session.idleLimit) AND created_at > \(now - Session.lifeLimit)
+      ORDER BY created_at DESC LIMIT 100
+      """
+    ).map { (try $0.decode("key"), try Self.session($0)) }
+  }
+
+  private static func session(_ row: Row) throws -> Session {
+    Session(
       administratorID: try row.decode("administrator_id"), login: try row.decode("login"),
       role: AdminRole(rawValue: try row.decode("role", as: String.self)) ?? .readonly,
       csrfToken: try row.decode("csrf_token"), mustChangePassword: try row.decode("must_change_password"),

@@ -33,6 +33,8 @@ protocol SessionStore: Sendable {
   func touch(_ key: String, at time: Timestamp) async throws
   func passwordChanged(_ key: String) async throws
   func remove(_ key: String) async throws
+  /// The living ones of an administrator with their keys, newest first, at most 100.
+  func all(of administratorID: String, at now: Timestamp) async throws -> [(key: String, session: Session)]
   /// Ends every session of an administrator but one (after a change of password or a suspension).
   func removeAll(of administratorID: String, except key: String?) async throws
 }

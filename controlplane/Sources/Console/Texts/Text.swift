@@ -45,6 +45,8 @@ enum Text: String, CaseIterable, Sendable {
   case auditLead, when, who, what, onWhat, fromWhere, noAuditTitle, noAuditText
   // Settings
   case settingsLead, appearance, themeDevice, themeLight, themeDark
+  case sessions, signedInAt, thisSession, endSession, endOtherSessions, factorOn, factorOff, factorSetUp, factorRemove
+  case factorLead, factorQR, factorConfirm, recoveryCodes, recoveryLead
   // What has been done
   case noticeClaimed, noticeSaved, noticeRemoved, noticeMode, noticeSynced, noticeUploaded, noticeDeleted
   case noticeSuspended, noticeResumed, noticeUnlocked, noticePassword, noticePreferences
