@@ -45,8 +45,9 @@ public final class FleetService: Sendable {
       elements: elements, access: admin, authority: authority, configuration: configuration, time: time,
       logger: logger)
     let sync = FleetSync(
-      pool: pool, elements: elements, files: files, access: admin, configuration: configuration, time: time,
-      logger: logger)
+      pool: pool, elements: elements, files: files, access: admin,
+      slots: SyncSlots(pool.configuration.connectionsMax / 4), audit: identity.audit, configuration: configuration,
+      time: time, logger: logger)
     let registry = FleetRegistry(
       elements: elements, files: files, access: admin, authority: authority, health: health, sync: sync,
       audit: identity.audit, configuration: configuration, time: time, random: random)
