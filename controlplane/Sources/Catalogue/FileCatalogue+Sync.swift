@@ -67,12 +67,13 @@ extension FileCatalogue {
     on connection: PostgresConnection, timeout: Duration, _ next: () async throws -> [UInt8]?
   ) async throws -> Int {
     // A temporary table writes no WAL, and emptying it at commit none either. Plans are steered because nothing is
-    // known of the table's size: a scan of all files for each page would be the planner's other idea.
+    // known of the table's size: a scan of all files for each page would be the planner's other idea. What it thinks of
+    // the costs then is so far off that it would also compile each statement.
     try await connection.script(
       """
       CREATE TEMP TABLE IF NOT EXISTS sync_page (\(Self.pageColumns)) ON COMMIT DELETE ROWS;
       SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;
-      SET LOCAL client_min_messages = error
+      SET LOCAL jit = off; SET LOCAL client_min_messages = error
       """)
     return try await connection.copyIn("COPY sync_page FROM STDIN", timeout: timeout, next: next)
   }

@@ -33,14 +33,14 @@ extension StorageElementTable {
       "UPDATE storage_elements SET loss_hold = true, loss_found = loss_found + \(missing) WHERE id = \(id)")
   }
 
-  /// A full sync begins: what earlier ones found missing is counted anew. After an accepted loss, positions beyond the
+  /// A full sync begins, and is needed until it ends: what earlier ones found missing is counted anew. After an accepted loss, positions beyond the
   /// appliance's history (`end`) are disowned: those rows stand at the beginning, where any listing overwrites them.
   public func beginSweep(
     _ id: FileID, disowningBeyond end: RowPosition, on connection: PostgresConnection
   ) async throws(PostgresError) {
     let disowns = try await connection.query(
       """
-      UPDATE storage_elements e SET loss_found = 0, positions_disowned = false
+      UPDATE storage_elements e SET loss_found = 0, positions_disowned = false, full_sync_needed = true
       FROM (SELECT id, positions_disowned AS was FROM storage_elements WHERE id = \(id) FOR UPDATE) AS before
       WHERE e.id = before.id RETURNING before.was
       """
@@ -96,6 +96,9 @@ extension StorageElementTable {
       """
     ).first.flatMap { (row) throws(PostgresError) in try row.decode("fault", as: String?.self) }
   }
+
+  /// Bytes a second that a bound on syncs may be.
+  public static let syncRates = 1024...1_000_000_000_000
 
   /// How fast syncs may read from it; nil: as fast as it gives.
   public func setSyncRate(_ id: FileID, bytesPerSecond: Int?) async throws(PostgresError) {

@@ -24,6 +24,8 @@ enum SyncFault: String, Sendable, Hashable {
   case linesRefused = "lines_refused"
   /// The sync ended; more is missing than may be marked without an administrator.
   case lossHeld = "loss_held"
+  /// The sync ended; the appliance's digest is another than the catalogue's.
+  case unequal
   /// PostgreSQL failed in the middle.
   case database
   case failed
@@ -56,6 +58,11 @@ extension FleetSync {
     if report.isHeld {
       fault = .lossHeld
       text = "sync: documents are missing at the storage element and nothing was marked; accept the loss or restore it"
+    } else if report.digest == .different {
+      fault = .unequal
+      text =
+        "sync: the storage element's digest is another than the catalogue's, even after a repair; look at its "
+        + "journal (artstore-appliance fsck) and at the log"
     } else if report.rejected > 0 {
       fault = .linesRefused
       text = "sync: \(report.rejected) lines were refused" + (report.complaint.map { "; the first: \($0)" } ?? "")
@@ -80,7 +87,8 @@ extension FleetSync {
     if let text { details["error"] = .string(String(text.prefix(500))) }
     try await audit.record(
       AuditEntry(
-        actor: Actor.system.subject, action: fault == nil ? "storage_element.sync_recovered" : "storage_element.sync_fault",
+        actor: Actor.system.subject,
+        action: fault == nil ? "storage_element.sync_recovered" : "storage_element.sync_fault",
         target: id.description, result: fault == nil ? .ok : .failed, details: details))
   }
 }

@@ -24,6 +24,8 @@ public struct SyncReport: Sendable {
   public internal(set) var complaint: String?
   /// A loss was found that an administrator has to accept first.
   public internal(set) var isHeld = false
+  /// What comparing the digests showed; nil when they were not compared.
+  public internal(set) var digest: DigestComparison?
   public internal(set) var duration: Duration = .zero
 
   mutating func add(_ counts: SyncCounts) {
@@ -116,7 +118,12 @@ struct FleetSync: Sendable {
         return report
       }
     } catch {
-      if (error as? APIError)?.code != .conflict { try await failed(id, error) }
+      if (error as? APIError)?.code != .conflict {
+        do { try await failed(id, error) } catch let second {
+          // With PostgreSQL away there is nowhere to write it down; the next attempt is due all the same.
+          logger.warning("fleet.sync.unrecorded", ["error": .error(second), "of": .error(error)])
+        }
+      }
       throw error
     }
   }
@@ -183,6 +190,10 @@ struct FleetSync: Sendable {
       }
     } else {
       report = try await fullSync(client, pace, on: connection)
+    }
+    let isDue = element.digestCheckedAt.map { time.now() >= $0 + configuration.digestInterval } ?? true
+    if report.kind == .full || isDue || element.syncFault == SyncFault.unequal.rawValue {
+      try await prove(client, pace, report: &report, on: connection)
     }
     try await files.tidy(on: connection)
     try await pin(client, on: connection)

@@ -60,18 +60,30 @@ struct FullSync: Sendable {
   ) async throws -> [Part] {
     guard !ranges.isEmpty else { return [] }
     let waiting = SyncRangeQueue(ranges)
-    return try await withThrowingTaskGroup(of: [Part].self) { group in
-      group.addTask { try await work(waiting, start: start, limits, on: connection) }
+    let results = await withTaskGroup(of: Result<[Part], any Error>.self) { group in
+      group.addTask { await stopping(waiting) { try await work(waiting, start: start, limits, on: connection) } }
       for _ in 1..<max(1, min(sync.configuration.rangesParallelMax, ranges.count)) {
         guard let slot = sync.slots.take() else { break }
         group.addTask {
           defer { slot.giveBack() }
-          return try await help(waiting, start: start, limits)
+          return await stopping(waiting) { try await help(waiting, start: start, limits) }
         }
       }
-      var parts: [Part] = []
-      while let some = try await group.next() { parts += some }
-      return parts
+      var results: [Result<[Part], any Error>] = []
+      while let result = await group.next() { results.append(result) }
+      return results
+    }
+    return try results.flatMap { try $0.get() }
+  }
+
+  /// When one fails the others end after their page: cancelling them would break their connections in the middle of
+  /// a statement, and with the first of them the lock would go.
+  private func stopping(
+    _ waiting: SyncRangeQueue, _ body: () async throws -> [Part]
+  ) async -> Result<[Part], any Error> {
+    do { return .success(try await body()) } catch {
+      waiting.stop()
+      return .failure(error)
     }
   }
 
@@ -109,7 +121,7 @@ struct FullSync: Sendable {
         } else {
           parts[0].counts += part.counts
         }
-        guard let rest = part.rest else { break }
+        guard let rest = part.rest, !waiting.isStopped else { break }
         range = rest
       }
     }
@@ -189,11 +201,16 @@ struct SyncRange: Sendable, Hashable {
 
 /// The ranges nobody has taken yet.
 final class SyncRangeQueue: Sendable {
-  private let ranges: Mutex<[SyncRange]>
+  private let state: Mutex<(ranges: [SyncRange], isStopped: Bool)>
 
-  init(_ ranges: [SyncRange]) { self.ranges = Mutex(ranges.reversed()) }
+  init(_ ranges: [SyncRange]) { state = Mutex((ranges.reversed(), false)) }
 
-  func next() -> SyncRange? { ranges.withLock { $0.popLast() } }
+  func next() -> SyncRange? { state.withLock { $0.isStopped ? nil : $0.ranges.popLast() } }
+
+  /// Somebody failed: nobody takes another page.
+  func stop() { state.withLock { $0.isStopped = true } }
+
+  var isStopped: Bool { state.withLock { $0.isStopped } }
 }
 
 /// Connections that full syncs may use besides their own: never so many that the rest of the process waits.

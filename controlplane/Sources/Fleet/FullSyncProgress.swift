@@ -37,13 +37,17 @@ struct FullSyncProgress: Sendable {
     for number in 0..<parts {
       let through =
         number == parts - 1 ? rest.through : FileID(high: rest.after.high + width * UInt64(number + 1), low: .max)
-      try await connection.query(
-        """
-        INSERT INTO fleet_full_sync_ranges (storage_element_id, number, next_after, through)
-        VALUES (\(id), \(number), \(after), \(through))
-        """)
+      try await add(SyncRange(number: number, after: after, through: through), on: connection)
       after = through
     }
+  }
+
+  func add(_ range: SyncRange, on connection: PostgresConnection) async throws {
+    try await connection.query(
+      """
+      INSERT INTO fleet_full_sync_ranges (storage_element_id, number, next_after, through)
+      VALUES (\(id), \(range.number), \(range.after), \(range.through))
+      """)
   }
 
   /// The ranges that are not done yet.

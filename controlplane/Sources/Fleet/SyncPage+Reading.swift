@@ -8,6 +8,8 @@ struct SyncPageReader {
   private(set) var page: SyncPage
   private var splitter = LineSplitter(lineBytesMax: SyncPage.lineBytesMax)
   private var bytes = 0
+  /// A body that has ended must not be asked again.
+  private var isEnded = false
   private let body: ClientResponseBody
   private let pace: SyncPace
 
@@ -19,8 +21,10 @@ struct SyncPageReader {
 
   /// Text for `FileCatalogue.stage`; nil at the end. Throws when the page was cut or cannot be believed.
   mutating func next() async throws -> [UInt8]? {
+    guard !isEnded else { return nil }
     while page.textCount < 32_768 {
       guard let chunk = try await body.next() else {
+        isEnded = true
         try splitter.finish(into: &page)
         guard page.closing != nil else { throw SyncPageError.noClosing }
         return page.textCount > 0 ? page.takeText() : nil

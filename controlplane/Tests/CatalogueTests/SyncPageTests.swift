@@ -63,7 +63,8 @@ import Testing
     _ = try await world.files.put(world.record(foreign), owner: world.other, at: world.at(1))
     // The page covers the first three ids, stands for LSN 25, and lists only the first.
     let sweep = SyncSweep(after: .lowest, through: ids[2], position: world.at(25))
-    let (counts, marked) = try await world.apply([SyncRow(put: world.record(ids[0]), lsn: 10)], sweep: sweep, budget: 10)
+    let (counts, marked) = try await world.apply(
+      [SyncRow(put: world.record(ids[0]), lsn: 10)], sweep: sweep, budget: 10)
     #expect(counts.missing == 1)
     #expect(marked == 1)
     #expect(try await world.files.entry(ids[1])?.missingSince != nil)

@@ -132,7 +132,8 @@ import Testing
       var record = FakeAppliance.record(name: names[number % names.count], size: number * number)
       record.description = [nil, "", "Договор поставки", "line\nbreak", "<b>&amp;"][number % 5]
       record.tags = [[], ["a"], ["счёт", "2026"], ["a", "b", "c,d"]][number % 4]
-      record.metadata = [nil, [:], ["case": .integer(-17), "имя": .string("стр")], ["deep": .array([.null])]][number / 4 % 4]
+      record.metadata =
+        [nil, [:], ["case": .integer(-17), "имя": .string("стр")], ["deep": .array([.null])]][number / 4 % 4]
       record.ttlDays = [nil, 1, 365][number % 3]
       record.expiresAt = number % 3 == 0 ? nil : Timestamp(seconds: 1_790_000_000 + Int64(number) * 86_400)
       record.uploadedAt = Timestamp(microseconds: 1_790_000_000_000_000 + Int64(number) * 86_399_999_001)
