@@ -33,8 +33,9 @@ extension StorageElementTable {
       "UPDATE storage_elements SET loss_hold = true, loss_found = loss_found + \(missing) WHERE id = \(id)")
   }
 
-  /// A full sync begins, and is needed until it ends: what earlier ones found missing is counted anew. After an accepted loss, positions beyond the
-  /// appliance's history (`end`) are disowned: those rows stand at the beginning, where any listing overwrites them.
+  /// A full sync begins, and is needed until it ends: what earlier ones found missing is counted anew.
+  /// After an accepted loss, positions beyond the appliance's history (`end`) are disowned: those rows stand at the
+  /// beginning, where any listing overwrites them.
   public func beginSweep(
     _ id: FileID, disowningBeyond end: RowPosition, on connection: PostgresConnection
   ) async throws(PostgresError) {

@@ -11,8 +11,14 @@ public struct SyncRow: Sendable {
   /// What this row adds to its bucket of the appliance's digest; 0 for a file that is gone.
   public let digest: RecordDigest
 
+  /// Whether the record holds neither backslashes nor control characters.
+  private let isPlain: Bool
+
   /// A file's record. `digest` is that of the bytes the appliance sent, where those are not `record`.
-  public init(put record: ArraySlice<UInt8>, of id: FileID, lsn: Int64, digest: RecordDigest? = nil) {
+  public init(
+    put record: ArraySlice<UInt8>, of id: FileID, lsn: Int64, digest: RecordDigest? = nil, isPlain: Bool = false
+  ) {
+    self.isPlain = isPlain
     self.fileID = id
     self.lsn = lsn
     self.record = record
@@ -25,6 +31,7 @@ public struct SyncRow: Sendable {
     self.fileID = id
     self.lsn = lsn
     record = nil
+    isPlain = true
     digest = RecordDigest(value: 0)
   }
 
@@ -41,6 +48,11 @@ public struct SyncRow: Sendable {
       return
     }
     out.append(contentsOf: "\t\(digest.high)\t\(digest.low)\t".utf8)
+    if isPlain {
+      out.append(contentsOf: record)
+      out.append(0x0A)
+      return
+    }
     for byte in record {
       // Between JSON's tokens line ends and tabs mean nothing; inside strings they are escaped.
       switch byte {

@@ -93,7 +93,8 @@ extension FleetSync {
 }
 
 extension FullSync {
-  /// Lists the ids of some buckets again, from a position the catalogue stands at; as a full sync does, for those alone.
+  /// Lists the ids of some buckets again, from a position the catalogue stands at; as a full sync does,
+  /// for those alone.
   func relist(
     _ buckets: [Int], from start: Position, report: inout SyncReport, on connection: PostgresConnection
   ) async throws -> Position {

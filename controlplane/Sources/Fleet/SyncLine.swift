@@ -28,7 +28,7 @@ extension SyncLine {
       return
     }
     self = .plain(
-      SyncRow(put: line[(line.startIndex + start)..<(line.endIndex - 1)], of: id, lsn: lsn))
+      SyncRow(put: line[(line.startIndex + start)..<(line.endIndex - 1)], of: id, lsn: lsn, isPlain: true))
   }
 }
 

@@ -25,9 +25,9 @@ final class SyncPace: Sendable {
     if wait > .milliseconds(1) { try await Task.sleep(for: wait) }
   }
 
-  /// Lines to ask for, so that a page of ordinary ones takes less than a minute.
+  /// Lines to ask for, so that a page of ordinary ones takes about ten seconds.
   func lines(most: Int) -> Int {
     guard let bytesPerSecond else { return most }
-    return min(most, max(bytesPerSecond * 60 / 600, 50))
+    return min(most, max(bytesPerSecond * 10 / 600, 50))
   }
 }

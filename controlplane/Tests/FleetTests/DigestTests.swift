@@ -86,7 +86,7 @@ import Testing
     let began = SystemTime().uptime()
     for _ in 0..<5 { try await pace.passed(20_000) }
     #expect(SystemTime().uptime() - began >= .milliseconds(98))
-    #expect(SyncPace(bytesPerSecond: 8000, time: SystemTime()).lines(most: 5000) == 800)
-    #expect(SyncPace(bytesPerSecond: 1024, time: SystemTime()).lines(most: 5000) == 102)
+    #expect(SyncPace(bytesPerSecond: 8000, time: SystemTime()).lines(most: 5000) == 133)
+    #expect(SyncPace(bytesPerSecond: 1024, time: SystemTime()).lines(most: 5000) == 50)
   }
 }
