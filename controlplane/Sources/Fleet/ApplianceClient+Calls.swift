@@ -144,18 +144,10 @@ extension ApplianceClient {
     return error
   }
 
-  /// In the details of an error: the peer is somebody else.
-  static let untrustedReason = "untrusted"
-
   static func unavailable(_ error: HTTPClientError) -> APIError {
     switch error.kind {
     case .overloaded:
       APIError(.overloaded, "too many transfers are under way; try again soon", headers: ["Retry-After": "2"])
-    case .untrusted:
-      APIError(
-        .storageElementUnavailable,
-        "the storage element did not prove that it is the one that was claimed; look at its address and its key",
-        details: ["reason": .string(untrustedReason)], cause: error)
     case .cancelled: APIError(.timeout, "the call to the storage element was given up", cause: error)
     case .untrusted: APIError(.storageElementUnavailable, untrustedMessage, cause: error)
     default:

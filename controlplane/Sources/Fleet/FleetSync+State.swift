@@ -42,7 +42,7 @@ enum SyncFault: String, Sendable, Hashable {
     case let error as HTTPClientError: self = error.kind == .untrusted ? .untrusted : .cut
     case is PostgresError: self = .database
     case let error as APIError where error.code == .storageElementUnavailable:
-      self = error.details["reason"] == .string(ApplianceClient.untrustedReason) ? .untrusted : .unreachable
+      self = error.message == ApplianceClient.untrustedMessage ? .untrusted : .unreachable
     default: self = .failed
     }
   }

@@ -53,7 +53,8 @@ struct FleetWorld {
     let rows = try await pool.query(
       """
       SELECT action, details->>'fault' AS fault FROM audit_log
-      WHERE target = \(element.id.description) AND actor = \(Actor.system.subject) ORDER BY sequence
+      WHERE target = \(element.id.description) AND actor = \(Actor.system.subject)
+        AND action ~ '[.](sync|digest)_' ORDER BY sequence
       """)
     return try rows.map { row in
       let fault: String? = try row.decode("fault")
