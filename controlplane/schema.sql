@@ -162,6 +162,8 @@ CREATE TABLE public.files (
     name_lower text GENERATED ALWAYS AS (lower(original_filename)) STORED NOT NULL,
     name_normal text GENERATED ALWAYS AS (public.artstore_normalise(original_filename)) STORED NOT NULL,
     search tsvector GENERATED ALWAYS AS (public.artstore_search(original_filename, description, tags)) STORED NOT NULL,
+    digest_high bigint,
+    digest_low bigint,
     CONSTRAINT files_checksum_check CHECK ((length(checksum) = 32)),
     CONSTRAINT files_retention_policy_check CHECK ((retention_policy = ANY (ARRAY['temporary'::text, 'permanent'::text]))),
     CONSTRAINT files_size_check CHECK ((size >= 0)),
@@ -190,10 +192,16 @@ CREATE TABLE public.fleet_chain_standing (
     problem text
 );
 
+CREATE TABLE public.fleet_full_sync_ranges (
+    storage_element_id uuid NOT NULL,
+    number integer NOT NULL,
+    next_after uuid NOT NULL,
+    through uuid NOT NULL
+);
+
 CREATE TABLE public.fleet_full_syncs (
     storage_element_id uuid NOT NULL,
     start_cursor text NOT NULL,
-    next_after uuid NOT NULL,
     marked bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -363,11 +371,18 @@ CREATE TABLE public.storage_elements (
     loss_found bigint DEFAULT 0 NOT NULL,
     loss_accepted bigint DEFAULT 0 NOT NULL,
     sync_failed_at timestamp with time zone,
+    sync_fault text,
+    sync_error text,
+    digest_checked_at timestamp with time zone,
+    digest_buckets_different integer DEFAULT 0 NOT NULL,
+    sync_bytes_per_second bigint,
+    positions_disowned boolean DEFAULT false NOT NULL,
     CONSTRAINT storage_elements_mode_check CHECK ((mode = ANY (ARRAY['edit'::text, 'rw'::text, 'ro'::text, 'ar'::text]))),
     CONSTRAINT storage_elements_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
     CONSTRAINT storage_elements_priority_check CHECK (((priority >= 0) AND (priority <= 10000))),
     CONSTRAINT storage_elements_spki_check CHECK ((length(spki) = 32)),
-    CONSTRAINT storage_elements_status_check CHECK ((status = ANY (ARRAY['online'::text, 'offline'::text, 'degraded'::text, 'maintenance'::text])))
+    CONSTRAINT storage_elements_status_check CHECK ((status = ANY (ARRAY['online'::text, 'offline'::text, 'degraded'::text, 'maintenance'::text]))),
+    CONSTRAINT storage_elements_sync_bytes_per_second_check CHECK ((sync_bytes_per_second >= 1024))
 );
 
 ALTER TABLE ONLY public.audit_anchor
@@ -396,6 +411,9 @@ ALTER TABLE ONLY public.fleet_chain_pins
 
 ALTER TABLE ONLY public.fleet_chain_standing
     ADD CONSTRAINT fleet_chain_standing_pkey PRIMARY KEY (storage_element_id);
+
+ALTER TABLE ONLY public.fleet_full_sync_ranges
+    ADD CONSTRAINT fleet_full_sync_ranges_pkey PRIMARY KEY (storage_element_id, number);
 
 ALTER TABLE ONLY public.fleet_full_syncs
     ADD CONSTRAINT fleet_full_syncs_pkey PRIMARY KEY (storage_element_id);
@@ -512,6 +530,9 @@ ALTER TABLE ONLY public.files
 
 ALTER TABLE ONLY public.fleet_chain_standing
     ADD CONSTRAINT fleet_chain_standing_storage_element_id_fkey FOREIGN KEY (storage_element_id) REFERENCES public.storage_elements(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.fleet_full_sync_ranges
+    ADD CONSTRAINT fleet_full_sync_ranges_storage_element_id_fkey FOREIGN KEY (storage_element_id) REFERENCES public.fleet_full_syncs(storage_element_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.fleet_full_syncs
     ADD CONSTRAINT fleet_full_syncs_storage_element_id_fkey FOREIGN KEY (storage_element_id) REFERENCES public.storage_elements(id) ON DELETE CASCADE;

@@ -243,7 +243,9 @@ class Drill:
             # The periodic job may be at it: then its outcome counts, and ours comes after it.
             while (answer := client.call("POST", path)).code == "CONFLICT" and time.monotonic() < deadline:
                 time.sleep(0.2)
-            answer.expect(200)
+            report = answer.expect(200).json["file_sync"]
+            if full and report["digest"] != "equal":
+                raise DrillFailed(f"a storage element's digest is not the catalogue's: {report}")
 
         with ThreadPoolExecutor(len(self.elements)) as pool:
             list(pool.map(one, self.elements))

@@ -9,6 +9,7 @@ public enum CatalogueMigrations {
     Migration(module: "catalogue", number: 4, name: "file indexes", sql: fileIndexes),
     Migration(module: "catalogue", number: 5, name: "file counts", sql: fileCounts),
     Migration(module: "catalogue", number: 6, name: "accepted losses, failed syncs", sql: losses),
+    Migration(module: "catalogue", number: 7, name: "digests, sync states", sql: digests),
   ]
 
   /// What a held sweep found, what of it an administrator has accepted, and when a sync last failed.
@@ -17,6 +18,20 @@ public enum CatalogueMigrations {
       ADD COLUMN loss_found bigint NOT NULL DEFAULT 0,
       ADD COLUMN loss_accepted bigint NOT NULL DEFAULT 0,
       ADD COLUMN sync_failed_at timestamptz
+    """
+
+  /// What each row adds to its appliance's digest (NULL: nothing, a tombstone); how the last comparison and the last
+  /// sync ended; how fast a site may be read; whether an accepted loss also takes back positions.
+  private static let digests = """
+    ALTER TABLE files ADD COLUMN digest_high bigint, ADD COLUMN digest_low bigint;
+
+    ALTER TABLE storage_elements
+      ADD COLUMN sync_fault text,
+      ADD COLUMN sync_error text,
+      ADD COLUMN digest_checked_at timestamptz,
+      ADD COLUMN digest_buckets_different integer NOT NULL DEFAULT 0,
+      ADD COLUMN sync_bytes_per_second bigint CHECK (sync_bytes_per_second >= 1024),
+      ADD COLUMN positions_disowned boolean NOT NULL DEFAULT false
     """
 
   /// Names are compared as people read them: lower case, ё as е, punctuation as space; a word that mixes Cyrillic with

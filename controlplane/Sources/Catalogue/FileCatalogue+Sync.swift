@@ -8,14 +8,11 @@ public struct SyncSweep: Sendable {
   public var through: FileID
   /// The position the page stands for.
   public var position: RowPosition
-  /// How many may still be marked; beyond it nothing is marked and the sweep counts as held. 0 only reports.
-  public var budget: Int
 
-  public init(after: FileID, through: FileID, position: RowPosition, budget: Int) {
+  public init(after: FileID, through: FileID, position: RowPosition) {
     self.after = after
     self.through = through
     self.position = position
-    self.budget = budget
   }
 }
 
@@ -27,11 +24,9 @@ public struct SyncCounts: Sendable, Hashable {
   public var unchanged = 0
   /// Ids that belong to another appliance: refused.
   public var foreign = 0
-  /// Rows the listing did not have, marked or not.
+  /// Rows the listing did not have; marking them is the caller's decision.
   public var missing = 0
-  /// Those of them that were marked.
-  public var marked = 0
-  /// Lines that were refused, by us or by PostgreSQL.
+  /// Lines that PostgreSQL refused.
   public var rejected = 0
 
   public init() {}
@@ -43,53 +38,96 @@ public struct SyncCounts: Sendable, Hashable {
     a.unchanged += b.unchanged
     a.foreign += b.foreign
     a.missing += b.missing
-    a.marked += b.marked
     a.rejected += b.rejected
   }
 }
 
+/// A page that lies in the staging table of the transaction it was copied in.
+public struct StagedPage: Sendable {
+  public let owner: FileID
+  public let epoch: Int64
+  public let rows: Int
+  /// Whether an id stands there more than once: the latest counts.
+  public let hasRepeatedIDs: Bool
+
+  public init(owner: FileID, epoch: Int64, rows: Int, hasRepeatedIDs: Bool) {
+    self.owner = owner
+    self.epoch = epoch
+    self.rows = rows
+    self.hasRepeatedIDs = hasRepeatedIDs
+  }
+}
+
+/// Pages of an appliance's feed or listing: COPY of their lines into a staging table, then one statement that writes
+/// what differs. Everything happens inside the caller's transaction.
 extension FileCatalogue {
-  /// Applies one page inside the caller's transaction: COPY into a staging table, upsert of what differs, then the
-  /// sweep.
-  /// Lines PostgreSQL refuses are found by halving and counted as rejected; the rest of the page is applied.
-  public func apply(
-    _ rows: [SyncRow], owner: FileID, epoch: Int64, sweep: SyncSweep?, on connection: PostgresConnection
-  ) async throws -> SyncCounts {
+  /// Streams rows (`SyncRow.appendCopyText`, numbered from 0, cut anywhere) into the staging table, which is empty at
+  /// the beginning of each transaction. Nil ends it; what `next` throws aborts the page.
+  public func stage(
+    on connection: PostgresConnection, timeout: Duration, _ next: () async throws -> [UInt8]?
+  ) async throws -> Int {
+    // A temporary table writes no WAL, and emptying it at commit none either. Plans are steered because nothing is
+    // known of the table's size: a scan of all files for each page would be the planner's other idea. What it thinks of
+    // the costs then is so far off that it would also compile each statement.
     try await connection.script(
       """
-      CREATE TEMP TABLE IF NOT EXISTS sync_page (\(Self.pageColumns));
-      CREATE TEMP TABLE IF NOT EXISTS sync_ids (id uuid)
+      CREATE TEMP TABLE IF NOT EXISTS sync_page (\(Self.pageColumns)) ON COMMIT DELETE ROWS;
+      SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off;
+      SET LOCAL jit = off; SET LOCAL client_min_messages = error
+      """)
+    return try await connection.copyIn("COPY sync_page FROM STDIN", timeout: timeout, next: next)
+  }
+
+  /// Writes what differs. Lines PostgreSQL refuses are found by halving and counted as rejected; the rest of the page
+  /// is applied, and nothing is said to be missing.
+  /// - Parameter sweep: for a page of a listing: also count what it does not name.
+  public func apply(
+    _ page: StagedPage, sweep: SyncSweep?, on connection: PostgresConnection
+  ) async throws -> SyncCounts {
+    if page.hasRepeatedIDs { try await keepLatest(on: connection) }
+    do {
+      return try await connection.transaction { connection in
+        try await merge(page, 0..<page.rows, sweep: sweep, on: connection)
+      }
+    } catch let error as PostgresError where Self.isAboutData(error) {
+      return try await applyHalving(page, 0..<page.rows, on: connection)
+    }
+  }
+
+  /// Marks the files that the page which is staged does not name. How many.
+  public func markMissing(
+    _ sweep: SyncSweep, owner: FileID, on connection: PostgresConnection
+  ) async throws(PostgresError) -> Int {
+    try await connection.script("SET LOCAL enable_hashjoin = on")
+    return try await connection.query(
       """
-    )
-    try await connection.script("TRUNCATE sync_page, sync_ids")
-    var counts = try await applyHalving(rows[...], owner: owner, epoch: epoch, on: connection)
-    guard let sweep else { return counts }
-    // The sweep needs every id the page named, also those of refused lines: what is listed is not missing.
-    try await copy(rows.map { Array("\($0.fileID)\n".utf8) }, into: "sync_ids (id)", on: connection)
-    try await self.sweep(sweep, owner: owner, counts: &counts, on: connection)
-    return counts
+      UPDATE files SET missing_since = now(), changed_at = now()
+      WHERE \(Self.swept(sweep, owner: owner))
+        AND NOT EXISTS (SELECT 1 FROM sync_page WHERE sync_page.file_id = files.file_id)
+      """, timeout: .seconds(120)
+    ).affected
   }
 
   static let pageColumns = """
-    is_delete boolean, lsn bigint, file_id uuid, status text, original_filename text, content_type text, size bigint,
-    checksum bytea, uploaded_by text, uploaded_at timestamptz, retention_policy text, description text, tags text[],
-    ttl_days integer, expires_at timestamptz, metadata jsonb
+    n integer, gone boolean, lsn bigint, file_id uuid, digest_high bigint, digest_low bigint, record text
     """
 
+  private func keepLatest(on connection: PostgresConnection) async throws(PostgresError) {
+    try await connection.query(
+      """
+      DELETE FROM sync_page WHERE n IN (
+        SELECT n FROM (
+          SELECT n, row_number() OVER (PARTITION BY file_id ORDER BY lsn DESC, n DESC) AS age FROM sync_page) AS ranked
+        WHERE age > 1)
+      """)
+  }
+
   private func applyHalving(
-    _ rows: ArraySlice<SyncRow>, owner: FileID, epoch: Int64, on connection: PostgresConnection
+    _ page: StagedPage, _ rows: Range<Int>, on connection: PostgresConnection
   ) async throws -> SyncCounts {
-    guard !rows.isEmpty else { return SyncCounts() }
     do {
       return try await connection.transaction { connection in
-        try await connection.script("TRUNCATE sync_page")
-        let chunks = rows.map { row in
-          var bytes: [UInt8] = []
-          row.appendCopyText(to: &bytes)
-          return bytes
-        }
-        try await copy(chunks, into: "sync_page", on: connection)
-        return try await merge(owner: owner, epoch: epoch, on: connection)
+        try await merge(page, rows, sweep: nil, on: connection)
       }
     } catch let error as PostgresError where Self.isAboutData(error) {
       guard rows.count > 1 else {
@@ -97,9 +135,9 @@ extension FileCatalogue {
         counts.rejected = 1
         return counts
       }
-      let middle = rows.startIndex + rows.count / 2
-      var counts = try await applyHalving(rows[..<middle], owner: owner, epoch: epoch, on: connection)
-      counts += try await applyHalving(rows[middle...], owner: owner, epoch: epoch, on: connection)
+      let middle = rows.lowerBound + rows.count / 2
+      var counts = try await applyHalving(page, rows.lowerBound..<middle, on: connection)
+      counts += try await applyHalving(page, middle..<rows.upperBound, on: connection)
       return counts
     }
   }
@@ -110,82 +148,19 @@ extension FileCatalogue {
     return state.hasPrefix("22") || state.hasPrefix("23") || state.hasPrefix("54")
   }
 
-  private func copy(_ rows: [[UInt8]], into target: String, on connection: PostgresConnection) async throws {
-    var next = 0
-    _ = try await connection.copyIn(Query(unsafeRaw: "COPY \(target) FROM STDIN")) {
-      guard next < rows.count else { return nil }
-      var chunk: [UInt8] = []
-      while next < rows.count, chunk.count < 65_536 {
-        chunk += rows[next]
-        next += 1
-      }
-      return chunk
-    }
-  }
-
-  /// Unchanged rows are left out before anything is written: no row version and no WAL for them.
   private func merge(
-    owner: FileID, epoch: Int64, on connection: PostgresConnection
+    _ page: StagedPage, _ rows: Range<Int>, sweep: SyncSweep?, on connection: PostgresConnection
   ) async throws(PostgresError) -> SyncCounts {
-    let row = try await connection.query(
-      """
-      WITH latest AS MATERIALIZED (
-        SELECT DISTINCT ON (file_id) * FROM sync_page ORDER BY file_id, lsn DESC
-      ), standing AS MATERIALIZED (
-        SELECT latest.*, files.file_id IS NULL AS is_new, coalesce(files.appliance_id <> \(owner), false) AS is_foreign,
-          files.file_id IS NULL OR (files.appliance_id = \(owner) AND (
-            (files.epoch, files.lsn) < (\(epoch), latest.lsn) OR (files.missing_since IS NOT NULL
-              AND NOT latest.is_delete AND (files.epoch, files.lsn) = (\(epoch), latest.lsn)))) AS applies
-        FROM latest LEFT JOIN files ON files.file_id = latest.file_id
-      ), put AS (
-        INSERT INTO files (file_id, appliance_id, epoch, lsn, status, original_filename, content_type, size, checksum,
-          uploaded_by, uploaded_at, retention_policy, description, tags, ttl_days, expires_at, metadata)
-        SELECT file_id, \(owner), \(epoch), lsn, status, original_filename, content_type, size, checksum, uploaded_by,
-          uploaded_at, retention_policy, description, tags, ttl_days, expires_at, metadata
-        FROM standing WHERE applies AND NOT is_delete ORDER BY file_id
-        ON CONFLICT (file_id) DO UPDATE SET \(Self.overwrite) WHERE \(Self.mayOverwrite)
-        RETURNING (xmax = 0) AS inserted, status
-      ), gone AS (
-        INSERT INTO files (file_id, appliance_id, epoch, lsn, status, \(Self.blankColumns))
-        SELECT file_id, \(owner), \(epoch), lsn, 'deleted', \(Self.blankValues)
-        FROM standing WHERE applies AND is_delete ORDER BY file_id
-        ON CONFLICT (file_id) DO UPDATE SET status = 'deleted', epoch = excluded.epoch, lsn = excluded.lsn,
-          missing_since = NULL, changed_at = now()
-        WHERE \(Self.mayOverwrite)
-        RETURNING 1
-      )
-      SELECT (SELECT count(*) FROM put WHERE inserted) AS added,
-        (SELECT count(*) FROM put WHERE NOT inserted AND status <> 'deleted') AS updated,
-        (SELECT count(*) FROM put WHERE NOT inserted AND status = 'deleted') + (SELECT count(*) FROM gone) AS deleted,
-        (SELECT count(*) FROM standing WHERE is_foreign) AS other,
-        (SELECT count(*) FROM standing WHERE NOT applies AND NOT is_foreign) AS unchanged
-      """, timeout: .seconds(120)
-    ).first
+    let statement = SyncStatement.merge(page, rows, sweep: sweep)
     var counts = SyncCounts()
-    guard let row else { return counts }
+    guard let row = try await connection.query(statement, timeout: .seconds(120)).first else { return counts }
     counts.added = try row.decode("added")
     counts.updated = try row.decode("updated")
     counts.deleted = try row.decode("deleted")
     counts.foreign = try row.decode("other")
     counts.unchanged = try row.decode("unchanged")
+    counts.missing = try row.decode("missing")
     return counts
-  }
-
-  private func sweep(
-    _ sweep: SyncSweep, owner: FileID, counts: inout SyncCounts, on connection: PostgresConnection
-  ) async throws(PostgresError) {
-    let absent: Query = """
-      files.appliance_id = \(owner) AND files.file_id > \(sweep.after) AND files.file_id <= \(sweep.through)
-      AND files.missing_since IS NULL AND files.status <> 'deleted'
-      AND (files.epoch, files.lsn) <= (\(sweep.position.epoch), \(sweep.position.lsn))
-      AND NOT EXISTS (SELECT 1 FROM sync_ids WHERE sync_ids.id = files.file_id)
-      """
-    counts.missing = try await connection.query("SELECT count(*) FROM files WHERE \(absent)", timeout: .seconds(120))
-      .scalar()
-    guard counts.missing > 0, counts.missing <= sweep.budget else { return }
-    counts.marked = try await connection.query(
-      "UPDATE files SET missing_since = now(), changed_at = now() WHERE \(absent)", timeout: .seconds(120)
-    ).affected
   }
 }
 

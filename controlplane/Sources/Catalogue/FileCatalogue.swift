@@ -27,14 +27,17 @@ public struct FileCatalogue: Sendable {
     _ record: FileRecord, owner: FileID, at position: RowPosition
   ) async throws(PostgresError) -> Outcome {
     let metadata = record.metadata.map { JSONValue.object($0) }
+    // The appliance writes a record as we do; where it does not, the digest differs and a sync repairs it.
+    let digest = RecordDigest(record.fileID, lsn: position.lsn, record: record.json[...])
     let written = try await pool.query(
       """
       INSERT INTO files (file_id, appliance_id, epoch, lsn, status, original_filename, content_type, size, checksum,
-        uploaded_by, uploaded_at, retention_policy, description, tags, ttl_days, expires_at, metadata)
+        uploaded_by, uploaded_at, retention_policy, description, tags, ttl_days, expires_at, metadata, digest_high,
+        digest_low)
       VALUES (\(record.fileID), \(owner), \(position.epoch), \(position.lsn), \(record.status.rawValue),
         \(record.originalFilename), \(record.contentType), \(record.size), \(record.checksum), \(record.uploadedBy),
         \(record.uploadedAt), \(record.retentionPolicy.rawValue), \(record.description), \(record.tags),
-        \(record.ttlDays), \(record.expiresAt), \(metadata))
+        \(record.ttlDays), \(record.expiresAt), \(metadata), \(digest.high), \(digest.low))
       ON CONFLICT (file_id) DO UPDATE SET \(Self.overwrite)
       WHERE \(Self.mayOverwrite)
       RETURNING (xmax = 0) AS inserted
@@ -52,8 +55,7 @@ public struct FileCatalogue: Sendable {
       """
       INSERT INTO files (file_id, appliance_id, epoch, lsn, status, \(Self.blankColumns))
       VALUES (\(id), \(owner), \(position.epoch), \(position.lsn), 'deleted', \(Self.blankValues))
-      ON CONFLICT (file_id) DO UPDATE SET status = 'deleted', epoch = excluded.epoch, lsn = excluded.lsn,
-        missing_since = NULL, changed_at = now()
+      ON CONFLICT (file_id) DO UPDATE SET \(Self.bury)
       WHERE \(Self.mayOverwrite)
       RETURNING (xmax = 0) AS inserted
       """)
@@ -112,13 +114,27 @@ extension FileCatalogue {
       OR (files.missing_since IS NOT NULL AND (files.epoch, files.lsn) = (excluded.epoch, excluded.lsn)))
     """
 
+  /// The same for a page of a feed or listing, which also repairs a record whose bytes are not the appliance's.
+  static let mayRepair: Query = """
+    files.appliance_id = excluded.appliance_id AND ((files.epoch, files.lsn) < (excluded.epoch, excluded.lsn)
+      OR ((files.epoch, files.lsn) = (excluded.epoch, excluded.lsn) AND (files.missing_since IS NOT NULL
+        OR (files.digest_high, files.digest_low) IS DISTINCT FROM (excluded.digest_high, excluded.digest_low))
+        AND (files.status <> 'deleted' OR excluded.status = 'deleted')))
+    """
+
   static let overwrite: Query = """
     epoch = excluded.epoch, lsn = excluded.lsn, status = excluded.status,
     original_filename = excluded.original_filename, content_type = excluded.content_type, size = excluded.size,
     checksum = excluded.checksum, uploaded_by = excluded.uploaded_by, uploaded_at = excluded.uploaded_at,
     retention_policy = excluded.retention_policy, description = excluded.description, tags = excluded.tags,
     ttl_days = excluded.ttl_days, expires_at = excluded.expires_at, metadata = excluded.metadata,
-    missing_since = NULL, changed_at = now()
+    missing_since = NULL, digest_high = excluded.digest_high, digest_low = excluded.digest_low, changed_at = now()
+    """
+
+  /// A row becomes a tombstone.
+  static let bury: Query = """
+    status = 'deleted', epoch = excluded.epoch, lsn = excluded.lsn, missing_since = NULL, digest_high = NULL,
+    digest_low = NULL, changed_at = now()
     """
 
   /// What a tombstone without a known record holds.

@@ -44,7 +44,19 @@ public struct StorageElement: Sendable {
   public var lastSyncAt: Timestamp?
   public var syncFailedAt: Timestamp?
   public var lastFileSyncAt: Timestamp?
+  /// When the catalogue's rows were last found equal to the appliance's digest, standing at its very position.
   public var provenEqualAt: Timestamp?
+  /// When they were last compared, and how many of the 256 buckets differed then.
+  public var digestCheckedAt: Timestamp?
+  public var digestBucketsDifferent: Int
+  /// Why the last sync did not end well, or not wholly; nil when it did.
+  public var syncFault: String?
+  /// The same in words.
+  public var syncError: String?
+  /// How fast syncs may read from it; nil: as fast as it gives.
+  public var syncBytesPerSecond: Int?
+  /// An accepted loss takes positions back: the next full sync overwrites what lies beyond the appliance's history.
+  public var positionsDisowned: Bool
   public var createdAt: Timestamp
   public var updatedAt: Timestamp
 
@@ -52,7 +64,8 @@ public struct StorageElement: Sendable {
     id, name, url, storage_id, mode, status, version, priority, capacity_bytes, used_bytes, available_bytes, spki,
     epoch, last_lsn, chain_head, sync_cursor, full_sync_needed, loss_hold, loss_found, loss_accepted, clock_offset_ms,
     certificate_expires_at, bundle_version, last_contact_at, last_error, last_sync_at, sync_failed_at,
-    last_file_sync_at, proven_equal_at, created_at, updated_at
+    last_file_sync_at, proven_equal_at, digest_checked_at, digest_buckets_different, sync_fault,
+    sync_error, sync_bytes_per_second, positions_disowned, created_at, updated_at
     """
 
   /// One that is not registered yet, to talk to it.
@@ -61,6 +74,7 @@ public struct StorageElement: Sendable {
     (mode, status, version, priority) = (.ro, .offline, "", 100)
     (capacityBytes, usedBytes, availableBytes, epoch, lastLSN, bundleVersion) = (0, 0, 0, 0, 0, 0)
     (fullSyncNeeded, lossHold, lossFound, lossAccepted) = (true, false, 0, 0)
+    (digestBucketsDifferent, positionsDisowned) = (0, false)
     (createdAt, updatedAt) = (Timestamp(seconds: 0), Timestamp(seconds: 0))
   }
 
@@ -97,6 +111,12 @@ public struct StorageElement: Sendable {
     syncFailedAt = try row.decode("sync_failed_at")
     lastFileSyncAt = try row.decode("last_file_sync_at")
     provenEqualAt = try row.decode("proven_equal_at")
+    digestCheckedAt = try row.decode("digest_checked_at")
+    digestBucketsDifferent = try row.decode("digest_buckets_different")
+    syncFault = try row.decode("sync_fault")
+    syncError = try row.decode("sync_error")
+    syncBytesPerSecond = try row.decode("sync_bytes_per_second")
+    positionsDisowned = try row.decode("positions_disowned")
     createdAt = try row.decode("created_at")
     updatedAt = try row.decode("updated_at")
   }
@@ -122,6 +142,14 @@ extension JSONWriter {
     member("last_sync_at", element.lastSyncAt)
     member("last_file_sync_at", element.lastFileSyncAt)
     member("proven_equal_at", element.provenEqualAt)
+    member("digest_checked_at", element.digestCheckedAt)
+    member("digest_buckets_different", element.digestBucketsDifferent)
+    key("sync_fault")
+    if let fault = element.syncFault { string(fault) } else { null() }
+    key("sync_error")
+    if let error = element.syncError { string(error) } else { null() }
+    key("sync_bytes_per_second")
+    if let limit = element.syncBytesPerSecond { integer(limit) } else { null() }
     key("clock_offset_ms")
     if let offset = element.clockOffsetMilliseconds { integer(offset) } else { null() }
     member("certificate_expires_at", element.certificateExpiresAt)

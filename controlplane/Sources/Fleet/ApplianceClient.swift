@@ -115,6 +115,13 @@ public struct ApplianceClient: Sendable {
     return try await send(call)
   }
 
+  /// The sums that a catalogue at the same position must have.
+  func digest() async throws(APIError) -> ApplianceDigest {
+    let body = try await json(ApplianceDigest.Body.self, Call(.get, AppliancePaths.digest, scopes: [.filesRead]))
+    guard let digest = ApplianceDigest(body) else { throw Self.strange("a digest that is none") }
+    return digest
+  }
+
   // MARK: upkeep of trust, by certificate alone
 
   /// Delivers the key bundle; the version the appliance trusts now.

@@ -7,6 +7,7 @@ public enum FleetMigrations {
       Migration(module: "fleet", number: 1, name: "keys and bundles", sql: keys),
       Migration(module: "fleet", number: 2, name: "chain pins", sql: chainPins),
       Migration(module: "fleet", number: 3, name: "resumable full sync", sql: fullSync),
+      Migration(module: "fleet", number: 4, name: "full sync by ranges", sql: fullSyncRanges),
     ] + TrustMigrations.all
 
   /// Private keys are sealed with the master key; certificates are public.
@@ -53,6 +54,20 @@ public enum FleetMigrations {
       next_after uuid NOT NULL,
       marked bigint NOT NULL DEFAULT 0,
       started_at timestamptz NOT NULL DEFAULT now()
+    )
+    """
+
+  /// A full sync pulls several id ranges at once. One that was interrupted before this existed begins anew.
+  private static let fullSyncRanges = """
+    DELETE FROM fleet_full_syncs;
+    ALTER TABLE fleet_full_syncs DROP COLUMN next_after;
+
+    CREATE TABLE fleet_full_sync_ranges (
+      storage_element_id uuid NOT NULL REFERENCES fleet_full_syncs (storage_element_id) ON DELETE CASCADE,
+      number integer NOT NULL,
+      next_after uuid NOT NULL,
+      through uuid NOT NULL,
+      PRIMARY KEY (storage_element_id, number)
     )
     """
 }

@@ -72,14 +72,25 @@ public final class FleetRegistry: Sendable {
   /// Days until it is full at the pace of the last month; nil when it does not grow.
   public func daysToFull(_ id: FileID) async throws -> Double? { try await elements.daysToFull(id) }
 
-  /// Changes what an administrator may change; nil leaves it as it is.
+  /// Changes what an administrator may change; nil leaves it as it is. `syncBytesPerSecond` bounds how fast syncs read
+  /// from it, 0 ends the bound.
   public func update(
-    _ id: FileID, name: String? = nil, url: String? = nil, priority: Int? = nil, by actor: Actor
+    _ id: FileID, name: String? = nil, url: String? = nil, priority: Int? = nil, syncBytesPerSecond: Int? = nil,
+    by actor: Actor
   ) async throws -> StorageElement {
     if let name { try Self.check(name: name) }
     if let priority { try Self.check(priority: priority) }
+    if let rate = syncBytesPerSecond {
+      guard rate == 0 || (StorageElementTable.syncRates).contains(rate) else {
+        throw APIError(
+          .validation, "sync_bytes_per_second: a whole number from 1024 to 10^12 is needed, or 0 for no bound")
+      }
+    }
     let address = try url.map { (text) throws(APIError) in try ApplianceURL(text).text }
     do {
+      if let rate = syncBytesPerSecond {
+        try await elements.setSyncRate(id, bytesPerSecond: rate == 0 ? nil : rate)
+      }
       guard let element = try await elements.update(id, name: name, url: address, priority: priority) else {
         throw APIError(.notFound, "there is no storage element \(id)")
       }

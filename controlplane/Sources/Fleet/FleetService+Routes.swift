@@ -98,13 +98,18 @@ struct StorageElementRoutes: Sendable {
     var name: String?
     var url: String?
     var priority: Int?
-    enum CodingKeys: String, CodingKey, CaseIterable { case name, url, priority }
+    var syncBytesPerSecond: Int?
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case name, url, priority
+      case syncBytesPerSecond = "sync_bytes_per_second"
+    }
   }
 
   @Sendable private func update(_ request: Request) async throws -> Response {
     let body = try await request.strictJSON(UpdateBody.self, keys: UpdateBody.CodingKeys.self)
     let element = try await registry.update(
-      try request.id(), name: body.name, url: body.url, priority: body.priority, by: request.actor)
+      try request.id(), name: body.name, url: body.url, priority: body.priority,
+      syncBytesPerSecond: body.syncBytesPerSecond, by: request.actor)
     return try await answer(.ok, element)
   }
 
@@ -202,6 +207,8 @@ extension JSONWriter {
       json.member("missing", report.missing)
       json.member("rejected", report.rejected)
       json.member("held", report.isHeld)
+      json.key("digest")
+      if let digest = report.digest { json.string(digest.rawValue) } else { json.null() }
       json.key("duration")
       json.number(report.duration.inSeconds)
     }

@@ -51,8 +51,9 @@ public final class FleetService: Sendable {
       time: time, logger: logger)
     let pins = ChainPins(pool: pool, audit: identity.audit, logger: logger)
     let sync = FleetSync(
-      pool: pool, elements: elements, files: files, access: admin, pins: pins, configuration: configuration, time: time,
-      logger: logger)
+      pool: pool, elements: elements, files: files, access: admin, pins: pins,
+      slots: SyncSlots(pool.configuration.connectionsMax / 4), audit: identity.audit, configuration: configuration,
+      time: time, logger: logger)
     let registry = FleetRegistry(
       pool: pool, elements: elements, files: files, access: admin, authority: authority, revoked: revoked,
       locals: locals, health: health, sync: sync, audit: identity.audit, configuration: configuration, time: time,

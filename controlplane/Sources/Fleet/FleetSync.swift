@@ -1,6 +1,7 @@
 internal import Catalogue
 internal import Core
 internal import HTTP
+internal import Identity
 internal import Postgres
 internal import Service
 internal import StorageAPI
@@ -19,8 +20,12 @@ public struct SyncReport: Sendable {
   public internal(set) var missing = 0
   /// Lines or ids that were refused.
   public internal(set) var rejected = 0
+  /// Why the first of them was refused.
+  public internal(set) var complaint: String?
   /// A loss was found that an administrator has to accept first.
   public internal(set) var isHeld = false
+  /// What comparing the digests showed; nil when they were not compared.
+  public internal(set) var digest: DigestComparison?
   public internal(set) var duration: Duration = .zero
 
   mutating func add(_ counts: SyncCounts) {
@@ -41,9 +46,14 @@ struct FleetSync: Sendable {
   let files: FileCatalogue
   let access: ApplianceAccess
   let pins: ChainPins
+  let slots: SyncSlots
+  let audit: Audit
   let configuration: FleetConfiguration
   let time: any TimeSource
   let logger: Logger
+
+  /// One page of a site on a thin line, from the first byte to the last.
+  static let pageTimeout: Duration = .seconds(330)
 
   /// What a sweep may mark without being asked: this many, or 1 % of the appliance's active files if that is more.
   static let marksMax = 100
@@ -104,14 +114,16 @@ struct FleetSync: Sendable {
     do {
       return try await locked(id) { connection in
         var report = try await run(id, full: full, on: connection)
-        try await elements.synced(id, on: connection)
+        try await ended(id, report, on: connection)
         report.duration = time.uptime() - started
         return report
       }
     } catch {
       if (error as? APIError)?.code != .conflict {
-        let text = (error as? APIError)?.message ?? String(describing: error)
-        try await elements.syncFailed(id, error: "sync: \(text)")
+        do { try await failed(id, error) } catch let second {
+          // With PostgreSQL away there is nowhere to write it down; the next attempt is due all the same.
+          logger.warning("fleet.sync.unrecorded", ["error": .error(second), "of": .error(error)])
+        }
       }
       throw error
     }
@@ -123,21 +135,28 @@ struct FleetSync: Sendable {
     try await locked(id) { connection in
       try await connection.transaction { connection in
         try await elements.acceptLoss(id, on: connection)
-        try await forget(id, on: connection)
+        try await FullSyncProgress(id: id, elements: elements).forget(on: connection)
       }
     }
   }
 
-  /// Runs `body` on the connection that holds the appliance's lock.
+  static func key(_ id: FileID) -> String { "artstore sync \(id)" }
+  /// Shared by the connections that help with a full sync.
+  static func helpersKey(_ id: FileID) -> String { "artstore sync helpers \(id)" }
+
+  /// Runs `body` on the connection that holds the appliance's lock, when nobody else does and no helper of an earlier
+  /// holder is left.
   private func locked<R>(_ id: FileID, _ body: (PostgresConnection) async throws -> R) async throws -> R {
-    let key = "artstore sync \(id)"
+    let (key, helpers) = (Self.key(id), Self.helpersKey(id))
     return try await pool.withConnection { connection in
-      let isOurs = try await connection.query("SELECT pg_try_advisory_lock(hashtextextended(\(key), 0))")
-        .scalar(Bool.self)
-      guard isOurs else {
-        throw APIError(.conflict, "a sync of this storage element is under way; wait for it to end")
-      }
+      guard
+        try await connection.query("SELECT pg_try_advisory_lock(hashtextextended(\(key), 0))").scalar(Bool.self)
+      else { throw Self.busy }
       do {
+        guard
+          try await connection.query("SELECT pg_try_advisory_lock(hashtextextended(\(helpers), 0))").scalar(Bool.self)
+        else { throw Self.busy }
+        try await connection.query("SELECT pg_advisory_unlock(hashtextextended(\(helpers), 0))")
         let result = try await body(connection)
         try await connection.query("SELECT pg_advisory_unlock(hashtextextended(\(key), 0))")
         return result
@@ -150,26 +169,53 @@ struct FleetSync: Sendable {
     }
   }
 
+  private static let busy = APIError(.conflict, "a sync of this storage element is under way; wait for it to end")
+
   private func run(_ id: FileID, full: Bool, on connection: PostgresConnection) async throws -> SyncReport {
     guard let element = try await elements.element(id) else {
       throw APIError(.notFound, "there is no storage element \(id)")
     }
     let client = access.client(for: element)
+    let pace = SyncPace(bytesPerSecond: element.syncBytesPerSecond, time: time)
     var report: SyncReport
-    if full || element.fullSyncNeeded || element.syncCursor == nil {
-      report = try await fullSync(client, on: connection)
-    } else {
+    if !full, !element.fullSyncNeeded, let cursor = element.syncCursor {
       do {
         report = SyncReport(kind: .incremental)
-        try await follow(client, from: element.syncCursor ?? "", report: &report, on: connection)
+        try await follow(client, from: cursor, pace: pace, report: &report, on: connection)
       } catch let error as APIError where error.code == .cursorExpired {
         try await noteExpiry(client, on: connection)
-        report = try await fullSync(client, on: connection)
+        report = try await fullSync(client, pace, on: connection)
+      } catch let error as SyncPageError where error.isOtherHistory {
+        try await elements.needsFullSync(id, regressed: true, on: connection)
+        report = try await fullSync(client, pace, on: connection)
       }
+    } else {
+      report = try await fullSync(client, pace, on: connection)
+    }
+    let isDue = element.digestCheckedAt.map { time.now() >= $0 + configuration.digestInterval } ?? true
+    if report.kind == .full || isDue || element.syncFault == SyncFault.unequal.rawValue {
+      try await prove(client, pace, report: &report, on: connection)
     }
     try await files.tidy(on: connection)
     try await pins.look(client)
     return report
+  }
+
+  /// Lists and sweeps everything, then follows the feed from the position before the first page.
+  private func fullSync(
+    _ client: ApplianceClient, _ pace: SyncPace, on connection: PostgresConnection
+  ) async throws -> SyncReport {
+    var report = SyncReport(kind: .full)
+    do {
+      let start = try await FullSync(sync: self, client: client, pace: pace).run(report: &report, on: connection)
+      try await follow(client, from: start.cursor, pace: pace, report: &report, on: connection)
+      return report
+    } catch let error as SyncPageError where error.isOtherHistory {
+      // What was listed so far belongs to another history: the next attempt begins anew, and marks nothing unasked.
+      try await FullSyncProgress(id: client.element.id, elements: elements).forget(on: connection)
+      try await elements.needsFullSync(client.element.id, regressed: true, on: connection)
+      throw error
+    }
   }
 
   /// A cursor may expire because the index was rebuilt or a tombstone is too old, or because history went back.

@@ -3,17 +3,38 @@ internal import Core
 internal import HTTP
 internal import HTTPClient
 
-extension SyncPage {
-  /// Reads a page to its end, holding one line beyond what is kept.
-  static func read(_ response: ClientResponse, linesMax: Int) async throws -> SyncPage {
-    var page = SyncPage(linesMax: linesMax)
-    var splitter = LineSplitter(lineBytesMax: lineBytesMax)
-    while let chunk = try await response.body.next() {
+/// Reads a page from the socket and hands its rows on as COPY's text, holding little more than one chunk.
+struct SyncPageReader {
+  private(set) var page: SyncPage
+  private var splitter = LineSplitter(lineBytesMax: SyncPage.lineBytesMax)
+  private var bytes = 0
+  /// A body that has ended must not be asked again.
+  private var isEnded = false
+  private let body: ClientResponseBody
+  private let pace: SyncPace
+
+  init(_ response: ClientResponse, linesMax: Int, scope: SyncPage.Scope, pace: SyncPace) {
+    page = SyncPage(linesMax: linesMax, scope: scope)
+    body = response.body
+    self.pace = pace
+  }
+
+  /// Text for `FileCatalogue.stage`; nil at the end. Throws when the page was cut or cannot be believed.
+  mutating func next() async throws -> [UInt8]? {
+    guard !isEnded else { return nil }
+    while page.textCount < 32_768 {
+      guard let chunk = try await body.next() else {
+        isEnded = true
+        try splitter.finish(into: &page)
+        guard page.closing != nil else { throw SyncPageError.noClosing }
+        return page.textCount > 0 ? page.takeText() : nil
+      }
+      bytes += chunk.count
+      guard bytes <= SyncPage.bytesMax else { throw SyncPageError.tooLong }
       try splitter.feed(chunk[...], into: &page)
+      try await pace.passed(chunk.count)
     }
-    try splitter.finish(into: &page)
-    guard page.closing != nil else { throw SyncPageError.noClosing }
-    return page
+    return page.takeText()
   }
 }
 

@@ -3,12 +3,25 @@ internal import Core
 internal import HTTP
 internal import StorageAPI
 
-/// A page of an appliance's listing or feed, read line by line. Lines come from outside: each is checked by itself, a
-/// bad one is left out and reported; a page without its closing line is void.
+/// A page of an appliance's listing or feed, read line by line into COPY's text. Lines come from outside: each is
+/// checked by itself, a bad one is left out and reported; a page without its closing line is void.
 struct SyncPage: Sendable {
-  private(set) var rows: [SyncRow] = []
-  /// Ids of refused lines that could still be read: what is listed is not missing.
-  private(set) var refusedIDs: [FileID] = []
+  /// Which lines a page may hold.
+  enum Scope: Sendable {
+    /// The feed: any file; where one stands twice, the later position counts.
+    case feed
+    /// A listing: ids in (`after`, `through`], each above the one before.
+    case listing(after: FileID, through: FileID)
+  }
+
+  /// Rows as text for COPY, taken away by `takeText()`.
+  private var text: [UInt8] = []
+  /// Rows accepted.
+  private(set) var rows = 0
+  private(set) var hasRepeatedIDs = false
+  private(set) var highestLSN: Int64 = 0
+  /// The highest id of a listing that could be read, of refused lines too.
+  private(set) var lastID: FileID?
   /// Why lines were refused; the first few.
   private(set) var complaints: [String] = []
   private(set) var rejected = 0
@@ -21,13 +34,28 @@ struct SyncPage: Sendable {
   }
 
   static let lineBytesMax = 64 * 1024
+  /// Bytes of a whole page, refused lines included: ten thousand records of the largest size fit.
+  static let bytesMax = 64 << 20
   private static let complaintsMax = 5
 
   /// Lines accepted before the page is called too long.
   let linesMax: Int
+  private let scope: Scope
   private var lines = 0
+  private var seen: Set<FileID> = []
 
-  init(linesMax: Int) { self.linesMax = linesMax }
+  init(linesMax: Int, scope: Scope = .feed) {
+    self.linesMax = linesMax
+    self.scope = scope
+  }
+
+  /// The rows read since the last call, as `FileCatalogue.stage` wants them.
+  mutating func takeText() -> [UInt8] {
+    defer { text = [] }
+    return text
+  }
+
+  var textCount: Int { text.count }
 
   /// Takes one line without its end. Throws when the page as a whole cannot be believed.
   mutating func take(_ line: ArraySlice<UInt8>) throws(SyncPageError) {
@@ -35,6 +63,13 @@ struct SyncPage: Sendable {
     guard closing == nil else { throw .afterTheEnd }
     lines += 1
     guard lines <= linesMax + 1 else { throw .tooManyLines(linesMax) }
+    switch SyncLine(line) {
+    case .plain(let row): accept(row)
+    case .unusual: try takeUnusual(line)
+    }
+  }
+
+  private mutating func takeUnusual(_ line: ArraySlice<UInt8>) throws(SyncPageError) {
     let parsed: Line
     do {
       parsed = try JSON.decode(Line.self, from: line)
@@ -47,35 +82,55 @@ struct SyncPage: Sendable {
       closing = Closing(cursor: cursor, position: position, more: more)
     case .put(let lsn, let record):
       if let reason = Self.objection(to: record) { return reject(reason, id: record.fileID) }
-      rows.append(SyncRow(.put(record), lsn: lsn))
-    case .delete(let lsn, let id): rows.append(SyncRow(.delete(id), lsn: lsn))
+      // What was validated is what is kept; the digest is that of the bytes as they came.
+      let digest = Self.sent(line).map { RecordDigest(record.fileID, lsn: lsn, record: $0) }
+      accept(SyncRow(put: record.json[...], of: record.fileID, lsn: lsn, digest: digest))
+    case .delete(let lsn, let id): accept(SyncRow(delete: id, lsn: lsn))
     case .unreadable(let reason, let id): reject(reason, id: id)
     }
+  }
+
+  /// The record's bytes in a line as our appliances write it; nil for another order of members.
+  private static func sent(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    var scan = LineScan(at: 0)
+    let text = line.span
+    guard scan.skip(#"{"op":"put","lsn":"#, in: text), scan.number(in: text) != nil,
+      scan.skip(#","record":"#, in: text), line.last == UInt8(ascii: "}")
+    else { return nil }
+    return line[(line.startIndex + scan.at)..<(line.endIndex - 1)]
+  }
+
+  private mutating func accept(_ row: SyncRow) {
+    switch scope {
+    case .feed:
+      if !seen.insert(row.fileID).inserted { hasRepeatedIDs = true }
+    case .listing(let after, let through):
+      guard row.fileID > after, row.fileID <= through else {
+        return refuse("an id outside the range that was asked for")
+      }
+      guard lastID.map({ row.fileID > $0 }) ?? true else { return refuse("an id twice, or out of order") }
+      lastID = row.fileID
+      guard row.record != nil else { return refuse("a deletion in a listing") }
+    }
+    highestLSN = max(highestLSN, row.lsn)
+    row.appendCopyText(number: rows, to: &text)
+    rows += 1
   }
 
   mutating func rejectLongLine() throws(SyncPageError) {
     guard closing == nil else { throw .afterTheEnd }
     lines += 1
-    reject("a line longer than \(Self.lineBytesMax) bytes", id: nil)
-  }
-
-  /// Drops what lies outside (`after`, `through`]: a listing page speaks for its own range only.
-  mutating func keep(after: FileID, through: FileID) {
-    let before = rows.count
-    rows.removeAll { !($0.fileID > after && $0.fileID <= through) }
-    if rows.count < before {
-      rejected += before - rows.count
-      complain("\(before - rows.count) ids outside the range that was asked for")
-    }
+    guard lines <= linesMax + 1 else { throw .tooManyLines(linesMax) }
+    refuse("a line longer than \(Self.lineBytesMax) bytes")
   }
 
   private mutating func reject(_ reason: String, id: FileID?) {
-    rejected += 1
-    if let id { refusedIDs.append(id) }
-    complain(reason)
+    if let id, case .listing(let after, let through) = scope, id > (lastID ?? after), id <= through { lastID = id }
+    refuse(reason)
   }
 
-  private mutating func complain(_ reason: String) {
+  private mutating func refuse(_ reason: String) {
+    rejected += 1
     if complaints.count < Self.complaintsMax { complaints.append(reason) }
   }
 
@@ -115,7 +170,14 @@ enum SyncPageError: Error, Hashable, CustomStringConvertible {
   case afterTheEnd
   case tooManyLines(Int)
   case otherEpoch
+  case wentBack
+  case beyondPosition
   case stuck
+  case endless
+  case tooLong
+
+  /// History is not the one that was followed so far.
+  var isOtherHistory: Bool { self == .otherEpoch || self == .wentBack }
 
   var description: String {
     switch self {
@@ -124,7 +186,11 @@ enum SyncPageError: Error, Hashable, CustomStringConvertible {
     case .afterTheEnd: "the page goes on after its closing line"
     case .tooManyLines(let count): "the page has more than the \(count) lines that were asked for"
     case .otherEpoch: "the appliance began another history in the middle of the sync"
+    case .wentBack: "the appliance's position went back in the middle of the sync"
+    case .beyondPosition: "the page has changes beyond the position it stands for"
     case .stuck: "the page says there is more but brings nothing"
+    case .endless: "the appliance has more and more pages; the next sync goes on with them"
+    case .tooLong: "the page is larger than \(SyncPage.bytesMax) bytes"
     }
   }
 }

@@ -49,11 +49,25 @@ struct CatalogueWorld {
 
   func at(_ lsn: Int64, epoch: Int64 = 1) -> RowPosition { RowPosition(epoch: epoch, lsn: lsn) }
 
+  /// One page: staged, written and, up to `budget` missing files, marked.
   func apply(
-    _ rows: [SyncRow], owner: FileID? = nil, epoch: Int64 = 1, sweep: SyncSweep? = nil
-  ) async throws -> SyncCounts {
-    try await pool.transaction { connection in
-      try await files.apply(rows, owner: owner ?? self.owner, epoch: epoch, sweep: sweep, on: connection)
+    _ rows: [SyncRow], owner: FileID? = nil, epoch: Int64 = 1, sweep: SyncSweep? = nil, budget: Int = 0
+  ) async throws -> (counts: SyncCounts, marked: Int) {
+    let owner = owner ?? self.owner
+    return try await pool.transaction { connection in
+      var chunks: [[UInt8]] = rows.enumerated().map { number, row in
+        var text: [UInt8] = []
+        row.appendCopyText(number: number, to: &text)
+        return text
+      }
+      let staged = try await files.stage(on: connection, timeout: .seconds(10)) {
+        chunks.isEmpty ? nil : chunks.removeFirst()
+      }
+      let page = StagedPage(
+        owner: owner, epoch: epoch, rows: staged, hasRepeatedIDs: Set(rows.map(\.fileID)).count < rows.count)
+      let counts = try await files.apply(page, sweep: sweep, on: connection)
+      guard let sweep, counts.missing > 0, counts.missing <= budget else { return (counts, 0) }
+      return (counts, try await files.markMissing(sweep, owner: owner, on: connection))
     }
   }
 }

@@ -44,7 +44,8 @@ import Testing
     #expect(try await world.files.tombstone(record.fileID, owner: world.other, at: world.at(900)) == .foreignOwner)
     #expect(try await world.files.entry(record.fileID)?.applianceID == world.owner)
     let counts = try await world.apply(
-      [SyncRow(.put(record), lsn: 900), SyncRow(.delete(record.fileID), lsn: 901)], owner: world.other, epoch: 9)
+      [SyncRow(put: record, lsn: 900), SyncRow(delete: record.fileID, lsn: 901)], owner: world.other, epoch: 9
+    ).counts
     #expect(counts.foreign == 1)
     #expect(try await world.files.entry(record.fileID)?.record.status == .active)
   }
@@ -56,7 +57,7 @@ import Testing
     #expect(try await world.files.tombstone(record.fileID, owner: world.owner, at: world.at(9)) == .inserted)
     #expect(try await world.files.put(record, owner: world.owner, at: world.at(8)) == .stale)
     #expect(try await world.files.entry(record.fileID)?.record.status == .deleted)
-    let counts = try await world.apply([SyncRow(.put(record), lsn: 3)])
+    let counts = try await world.apply([SyncRow(put: record, lsn: 3)]).counts
     #expect(counts.unchanged == 1)
     #expect(try await world.files.entry(record.fileID)?.record.status == .deleted)
   }
@@ -69,7 +70,7 @@ import Testing
     #expect(try await world.files.markMissing(record.fileID, owner: world.owner, ifStillAt: world.at(5)))
     #expect(try await world.files.entry(record.fileID)?.missingSince != nil)
     #expect(try await world.files.markedMissingRecently(owner: world.owner) == 1)
-    let counts = try await world.apply([SyncRow(.put(record), lsn: 5)])
+    let counts = try await world.apply([SyncRow(put: record, lsn: 5)]).counts
     #expect(counts.updated == 1)
     #expect(try await world.files.entry(record.fileID)?.missingSince == nil)
   }
@@ -93,8 +94,8 @@ import Testing
           : try await world.files.put(world.record(id), owner: owner, at: position)
         #expect((outcome == .inserted || outcome == .updated) == applies)
       } else {
-        let row = SyncRow(isDelete ? .delete(id) : .put(world.record(id)), lsn: position.lsn)
-        let counts = try await world.apply([row], owner: owner, epoch: position.epoch)
+        let row = isDelete ? SyncRow(delete: id, lsn: position.lsn) : SyncRow(put: world.record(id), lsn: position.lsn)
+        let counts = try await world.apply([row], owner: owner, epoch: position.epoch).counts
         #expect((counts.added + counts.updated + counts.deleted == 1) == applies)
       }
       if applies { model[id] = Row(owner: owner, position: position, status: isDelete ? .deleted : .active) }

@@ -1,4 +1,5 @@
 import Core
+import Postgres
 import StorageAPI
 import Testing
 
@@ -8,34 +9,48 @@ import Testing
 @Suite(.serialized) struct SyncApplyTests {
   @Test func aPageIsAppliedOnceAndThenUnchanged() async throws {
     let world = try await CatalogueWorld()
-    let rows = (0..<50).map { SyncRow(.put(world.record(name: "f\($0).pdf")), lsn: Int64($0 + 1)) }
-    #expect(try await world.apply(rows).added == 50)
-    let again = try await world.apply(rows)
+    let rows = (0..<50).map { SyncRow(put: world.record(name: "f\($0).pdf"), lsn: Int64($0 + 1)) }
+    #expect(try await world.apply(rows).counts.added == 50)
+    let again = try await world.apply(rows).counts
     #expect(again.unchanged == 50)
     #expect(again.added + again.updated + again.deleted == 0)
-    guard case .put(let first) = rows[0].change else { return }
+    let first = try JSON.decode(FileRecord.self, from: rows[0].record ?? [])
     #expect(try await world.files.entry(first.fileID)?.record == first)
   }
 
   @Test func duplicateIDsInOnePageTakeTheHighestPosition() async throws {
     let world = try await CatalogueWorld()
     var record = world.record()
-    let old = SyncRow(.put(record), lsn: 3)
+    let old = SyncRow(put: record, lsn: 3)
     record.description = "newer"
-    let counts = try await world.apply([SyncRow(.put(record), lsn: 7), old, old])
+    let counts = try await world.apply([SyncRow(put: record, lsn: 7), old, old]).counts
     #expect(counts.added == 1)
     #expect(try await world.files.entry(record.fileID)?.record.description == "newer")
   }
 
   @Test func aRowPostgresRefusesIsLeftOutAndTheRestApplied() async throws {
     let world = try await CatalogueWorld()
-    var rows = (0..<20).map { SyncRow(.put(world.record(name: "f\($0).pdf")), lsn: Int64($0 + 1)) }
+    var rows = (0..<20).map { SyncRow(put: world.record(name: "f\($0).pdf"), lsn: Int64($0 + 1)) }
     let bad = world.record(name: "zero\0byte")
-    rows.insert(SyncRow(.put(bad), lsn: 30), at: 9)
-    let counts = try await world.apply(rows)
+    rows.insert(SyncRow(put: bad, lsn: 30), at: 9)
+    let counts = try await world.apply(rows).counts
     #expect(counts.added == 20)
     #expect(counts.rejected == 1)
     #expect(try await world.files.entry(bad.fileID) == nil)
+  }
+
+  @Test func bytesThatAreNotTheAppliancesAreWrittenAgainAtTheSamePosition() async throws {
+    let world = try await CatalogueWorld()
+    let record = world.record()
+    let row = SyncRow(put: record, lsn: 3)
+    _ = try await world.apply([row])
+    try await world.pool.query("UPDATE files SET description = 'spoiled', digest_low = digest_low + 1")
+    #expect(try await world.apply([row]).counts.updated == 1)
+    #expect(try await world.files.entry(record.fileID)?.record == record)
+    #expect(try await world.apply([row]).counts.unchanged == 1)
+    // A registration is not believed that much.
+    try await world.pool.query("UPDATE files SET digest_low = digest_low + 1")
+    #expect(try await world.files.put(record, owner: world.owner, at: world.at(3)) == .stale)
   }
 
   @Test func aSweepMarksOnlyInsideItsBoundsAndItsPosition() async throws {
@@ -47,10 +62,11 @@ import Testing
     let foreign = FileID(high: 2 << 60, low: 2)
     _ = try await world.files.put(world.record(foreign), owner: world.other, at: world.at(1))
     // The page covers the first three ids, stands for LSN 25, and lists only the first.
-    let sweep = SyncSweep(after: .lowest, through: ids[2], position: world.at(25), budget: 10)
-    let counts = try await world.apply([SyncRow(.put(world.record(ids[0])), lsn: 10)], sweep: sweep)
+    let sweep = SyncSweep(after: .lowest, through: ids[2], position: world.at(25))
+    let (counts, marked) = try await world.apply(
+      [SyncRow(put: world.record(ids[0]), lsn: 10)], sweep: sweep, budget: 10)
     #expect(counts.missing == 1)
-    #expect(counts.marked == 1)
+    #expect(marked == 1)
     #expect(try await world.files.entry(ids[1])?.missingSince != nil)
     #expect(try await world.files.entry(ids[2])?.missingSince == nil, "LSN 30 is newer than the page")
     #expect(try await world.files.entry(ids[3])?.missingSince == nil, "outside the page's bounds")
@@ -62,10 +78,10 @@ import Testing
     for index in 0..<5 {
       _ = try await world.files.put(world.record(name: "\(index)"), owner: world.owner, at: world.at(1))
     }
-    let sweep = SyncSweep(after: .lowest, through: .highest, position: world.at(9), budget: 4)
-    let counts = try await world.apply([], sweep: sweep)
+    let sweep = SyncSweep(after: .lowest, through: .highest, position: world.at(9))
+    let (counts, marked) = try await world.apply([], sweep: sweep, budget: 4)
     #expect(counts.missing == 5)
-    #expect(counts.marked == 0)
+    #expect(marked == 0)
     #expect(try await world.files.totals()["missing"] == nil)
   }
 

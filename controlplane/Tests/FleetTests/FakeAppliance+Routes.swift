@@ -1,4 +1,5 @@
 import Synchronization
+import Catalogue
 import Core
 import Crypto
 import HTTP
@@ -6,6 +7,7 @@ import HTTPServer
 import JWT
 import StorageAPI
 import TLS
+import TestKit
 
 extension FakeAppliance {
   var routes: [Route] {
@@ -41,7 +43,11 @@ extension FakeAppliance {
       },
       Route(.put, AppliancePaths.identity, .certificate([.admin]), bodyLimit: 1 << 20) { try await self.renew($0) },
       Route(.get, AppliancePaths.changes, .scope(.filesRead)) { self.changes($0) },
-      Route(.get, AppliancePaths.files, .scope(.filesRead)) { self.list($0) },
+      Route(.get, AppliancePaths.files, .scope(.filesRead)) { request in
+        if let wait = self.state.withLock({ $0.beforePage }) { try await wait() }
+        return self.list(request)
+      },
+      Route(.get, AppliancePaths.digest, .scope(.filesRead)) { _ in self.digest() },
       Route(.get, AppliancePaths.file, .scope(.filesRead)) { request in
         guard let found = self.state.withLock({ $0.documents[FileID(request.parameter("file_id"))!] }) else {
           throw APIError(.notFound, "no such file")
@@ -138,7 +144,22 @@ extension FakeAppliance {
     } else {
       all.append(#"{"cursor":"\#(position.cursor)","more":\#(more)}"#)
     }
-    return .text(.ok, all.joined(separator: "\n") + "\n", type: "application/x-ndjson")
+    if let tamper = state.tamper { all = tamper(all) }
+    let text = all.joined(separator: "\n") + "\n"
+    guard state.vanishes > 0 else { return .text(.ok, text, type: "application/x-ndjson") }
+    state.vanishes -= 1
+    return Self.half(of: text)
+  }
+
+  /// Half of the bytes; then the stream fails, and the connection is gone.
+  private static func half(of text: String) -> Response {
+    Response(
+      .ok, headers: ["Content-Type": "application/x-ndjson"],
+      body: .stream(length: nil) { writer in
+        try await writer.write(Array(text.utf8.prefix(text.utf8.count / 2)))
+        try await writer.flush()
+        throw TestKitError("vanished")
+      })
   }
 
   private func changes(_ request: Request) -> Response {
@@ -146,9 +167,10 @@ extension FakeAppliance {
       var after: UInt64 = 0
       if let text = request.query["after"] {
         guard let position = Position(cursor: text), position.epoch == state.epoch,
-          position.generation == state.generation, position.lsn <= state.lsn
+          position.generation == state.generation, position.lsn <= state.lsn || state.followsAnyPosition
         else { return .failure(APIError(.cursorExpired, "take a full sync"), requestID: nil) }
         after = position.lsn
+        if state.followsAnyPosition { state.lsn = max(state.lsn, after) }
       }
       var lines: [(UInt64, String)] = []
       for (id, document) in state.documents where document.lsn > after && !state.hidden.contains(id) {
@@ -170,10 +192,39 @@ extension FakeAppliance {
       let after = FileID(request.query["after_id"] ?? "") ?? .lowest
       let until = FileID(request.query["until_id"] ?? "") ?? .highest
       let limit = Int(request.query["limit"] ?? "") ?? 100
+      state.ranges.append((after, until))
+      if let most = state.failsAfterPages, state.ranges.count > most {
+        return .failure(APIError(.overloaded, "not now"), requestID: nil)
+      }
+      if let most = state.newEpochAfterPages, state.ranges.count > most {
+        state.newEpochAfterPages = nil
+        state.epoch += 1
+      }
       let found = state.documents.values
         .filter { $0.record.fileID > after && $0.record.fileID <= until && !state.hidden.contains($0.record.fileID) }
         .sorted { $0.record.fileID < $1.record.fileID }
       return page(&state, found.prefix(limit).map(put), at: position(state), more: found.count > limit)
+    }
+  }
+
+  private func digest() -> Response {
+    state.withLock { state in
+      var buckets = [UInt128](repeating: 0, count: 256)
+      buckets[0] = state.digestLie
+      for (id, document) in state.documents where !state.hidden.contains(id) {
+        let digest = RecordDigest(id, lsn: Int64(document.lsn), record: document.record.json[...])
+        buckets[RecordDigest.bucket(id)] &+= digest.value
+      }
+      return .json { json in
+        json.member("cursor", position(state).cursor)
+        json.key("buckets")
+        json.array { json in
+          for bucket in buckets {
+            let digits = String(bucket, radix: 16)
+            json.string(String(repeating: "0", count: 32 - digits.count) + digits)
+          }
+        }
+      }
     }
   }
 

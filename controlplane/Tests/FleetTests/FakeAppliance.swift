@@ -33,6 +33,21 @@ final class FakeAppliance: Sendable {
     /// Extra lines in each page.
     var extraLines: [String] = []
     var refusesUploads = false
+    /// What becomes of the lines of each page, its closing line included, before they are sent.
+    var tamper: (@Sendable ([String]) -> [String])?
+    /// The next so many pages end in the middle of their bytes, and the connection with them.
+    var vanishes = 0
+    /// The feed takes positions beyond its end.
+    var followsAnyPosition = false
+    /// From this many pages of a listing on, calls fail; or another epoch begins.
+    var failsAfterPages: Int?
+    var newEpochAfterPages: Int?
+    /// Added to the first bucket of the digest.
+    var digestLie: UInt128 = 0
+    /// Pages of the listing served so far, with their bounds.
+    var ranges: [(after: FileID, until: FileID)] = []
+    /// Each page of a listing waits for this first.
+    var beforePage: (@Sendable () async throws -> Void)?
     /// Answer the next so many calls with 401.
     var forgetsKeys = 0
     /// The bundle it says to trust, at least.

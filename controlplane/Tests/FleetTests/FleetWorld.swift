@@ -20,7 +20,9 @@ struct FleetWorld {
   let configuration: FleetConfiguration
   static let actor = Actor(subject: "admin")
 
-  init(pageLinesMax: Int = 10, url: String? = nil, masterKey: MasterKey? = nil) async throws {
+  init(
+    pageLinesMax: Int = 10, url: String? = nil, masterKey: MasterKey? = nil, feedPagesMax: Int = 1000
+  ) async throws {
     let database = try url ?? PrivatePostgres.database()
     pool = PostgresPool(
       PostgresConfiguration(url: database, connectionsMax: 8), time: SystemTime(), logger: .silent)
@@ -32,7 +34,7 @@ struct FleetWorld {
       blocking: BlockingPool(name: "identity", threads: 1, queueLimit: 16), time: SystemTime(),
       random: SystemRandom(), logger: .silent)
     try await identity.prepare()
-    configuration = FleetConfiguration(pageLinesMax: pageLinesMax)
+    configuration = FleetConfiguration(pageLinesMax: pageLinesMax, feedPagesMax: feedPagesMax)
     fleet = try await FleetService.make(
       pool: pool, identity: identity, masterKey: self.masterKey, http: HTTPClient(time: SystemTime()),
       configuration: configuration, time: SystemTime(), random: SystemRandom(), logger: .silent)
@@ -44,5 +46,20 @@ struct FleetWorld {
 
   func sync(_ element: StorageElement, full: Bool = false) async throws -> SyncReport {
     try await fleet.registry.sync(element.id, full: full, by: Self.actor).report
+  }
+
+  /// What happened to a storage element by itself, as the audit trail has it, oldest first: action and fault.
+  func trail(_ element: StorageElement) async throws -> [String] {
+    let rows = try await pool.query(
+      """
+      SELECT action, details->>'fault' AS fault FROM audit_log
+      WHERE target = \(element.id.description) AND actor = \(Actor.system.subject)
+        AND action ~ '[.](sync|digest)_' ORDER BY sequence
+      """)
+    return try rows.map { row in
+      let fault: String? = try row.decode("fault")
+      return try row.decode("action", as: String.self).replacing("storage_element.", with: "")
+        + (fault.map { " \($0)" } ?? "")
+    }
   }
 }

@@ -46,6 +46,8 @@ struct StorageElement: Sendable {
   var createdAt: Timestamp?
   /// Why it is not online, for a person.
   var problem: String?
+  /// Why the last sync did not end well; nil when it did.
+  var syncFault: String?
   /// A sync found so much missing that an administrator has to accept it first.
   var isLossHeld = false
   /// At the pace of the last month; nil when it does not grow.

@@ -55,6 +55,9 @@ extension View {
         alert(.warning, title: t(.notOnline), element.problem ?? t(.notOnlineText))
       }
       if element.isLossHeld { lossNotice(element) }
+      if let fault = element.syncFault, fault != "loss_held" {
+        alert(.warning, title: t(.syncFault), t(Self.text(ofFault: fault)))
+      }
       Tag.div(.class("columns")) {
         card(t(.state), icon: .info) {
           facts([
@@ -90,6 +93,21 @@ extension View {
           }
         }
       }
+    }
+  }
+
+  /// `sync_fault` of the registry for a person.
+  private static func text(ofFault fault: String) -> Text {
+    switch fault {
+    case "unreachable": .faultUnreachable
+    case "untrusted": .faultUntrusted
+    case "cut": .faultCut
+    case "bad_page": .faultBadPage
+    case "endless": .faultEndless
+    case "history_changed": .faultHistoryChanged
+    case "lines_refused": .faultLinesRefused
+    case "unequal": .faultUnequal
+    default: .faultFailed
     }
   }
 

@@ -92,6 +92,6 @@ extension StorageElement {
       priority: known.priority, lastSyncAt: known.lastContactAt, lastFileSyncAt: known.lastFileSyncAt,
       provenEqualAt: known.provenEqualAt, clockOffsetMilliseconds: known.clockOffsetMilliseconds.map { Int($0) },
       certificateExpiresAt: known.certificateExpiresAt, createdAt: known.createdAt, problem: known.lastError,
-      isLossHeld: known.lossHold)
+      syncFault: known.syncFault, isLossHeld: known.lossHold)
   }
 }

@@ -19,6 +19,8 @@ enum Text: String, CaseIterable, Sendable {
   // Storage elements
   case storageLead, addStorage, noStorageTitle, noStorageText, lastSync, lastContact, sync, provenEqual, clockOffset
   case certificateExpires, registered, storageID, notOnline, notOnlineText, statusOnline, statusOffline
+  case syncFault, faultUnreachable, faultUntrusted, faultCut, faultBadPage, faultEndless, faultHistoryChanged
+  case faultLinesRefused, faultUnequal, faultFailed
   case statusDegraded, statusMaintenance, modeEdit, modeRW, modeRO, modeAR, changeMode, changeModeTitle, switchTo
   case modeStaysEdit, modeStaysAR, modeARWarning, modeBackToRW, priorityHelp, daysToFull, days, lossHeld
   case lossHeldText, acceptLoss, acceptLossTitle, acceptLossText, noticeLoss, removeStorage, removeStorageTitle
