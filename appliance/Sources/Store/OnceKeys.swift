@@ -13,9 +13,10 @@ public struct OnceKey: Sendable, Hashable {
   }
 }
 
-/// One document for one key, without a list of keys: the document's id follows from subject, key and period, so that the
-/// document itself is the memory (decision 0041). It survives restarts, lost indexes and restored copies as documents
-/// do, takes no room of its own, and forgets by itself: a period is `periodSeconds`, the one before still counts.
+/// One document for one key, without a list of keys: the document's id follows from subject, key and period, so that
+/// the document itself is the memory (decision 0041). It survives restarts, lost indexes and restored copies as
+/// documents do, takes no room of its own, and forgets by itself: a period is `periodSeconds`, the one before counts
+/// too.
 final class OnceKeys: Sendable {
   static let periodSeconds: Int64 = 86_400
   private let storageID: FileID

@@ -21,8 +21,8 @@ internal import StorageAPI
 // Replaced as a whole, after the part was synced: so `offset` never says more than the disk holds. An upload whose last
 // piece was committed and whose ledger does not say so yet is told by its document: the part is gone, `file_id` is
 // there.
-// A part without a ledger, or with one that cannot be read, is removed at the start; a ledger of a later version is left
-// alone.
+// A part without a ledger, or with one that cannot be read, is removed at the start; a ledger of a later version is
+// left alone.
 
 /// One upload in pieces, as it is written to disk.
 struct UploadLedger: Codable, Equatable, Sendable {
