@@ -27,9 +27,9 @@ bench: ## Measure against nginx (ONLY=name,… for a subset); results in build/b
 	@tools/setup build run bench
 	@exec Tests/Benchmarks/bench
 
-simulate: ## Run the store's crash simulation for long (SEEDS=n, default 200)
+simulate: ## Run the store's crash simulation for long (SEEDS=n, default 1000; SEEDS_FROM=n; SEED=n replays one)
 	@tools/setup build
-	@SIMULATION_SEEDS=$${SEEDS:-200} swift test --package-path appliance --scratch-path build/swift --filter Simulation
+	@exec $(PYTHON) -m artstore.simulate
 
 torture: ## SIGKILL the appliance under uploaders, prove nothing lost (KILLS=n, default 20; UPLOADERS=n, SEED=n)
 	@tools/setup build run

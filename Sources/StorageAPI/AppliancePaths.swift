@@ -14,6 +14,7 @@ public enum AppliancePaths {
   public static let reconcile = "/api/v1/maintenance/reconcile"
   public static let scrub = "/api/v1/maintenance/scrub"
   public static let maintenanceRun = "/api/v1/maintenance/{run_id}"
+  public static let journalChain = "/api/v1/journal/chain"
   public static let claim = "/api/v1/claim"
   public static let identity = "/api/v1/identity"
   public static let trust = "/api/v1/trust"

@@ -30,8 +30,9 @@ public struct Appliance: Sendable {
       + DownloadRoute(store: store, random: random).routes
       + FeedRoutes(store: store).routes
       + StateRoutes(store: store, maintenance: maintenance, onboarding: onboarding, time: time).routes
+      + ChainRoute(store: store).routes
       + ClaimRoute(onboarding: onboarding, store: store).routes
-      + TrustRoutes(onboarding: onboarding).routes
+      + TrustRoutes(onboarding: onboarding, store: store).routes
       + service
     api = Router(routes, authorizer: ApplianceAuthorizer(onboarding: onboarding), logger: logger)
     let limit = RateLimit(perSecond: Double(probesPerSecond), burst: Double(probesPerSecond * 3), time: time)

@@ -13,7 +13,9 @@ extension Store {
     if let once, draft.id == nil { draft.id = once.id }
     var isRepetition = false
     if once != nil, let id = draft.id { isRepetition = try isDocument(id) }
-    if !isRepetition { try check(draft) }
+    // The mode as it is checked: the end of the upload compares it.
+    let mode = mode
+    if !isRepetition { try check(draft, in: mode) }
     guard capacity.enter(limit: configuration.openUploadsMax) else {
       throw APIError(
         .overloaded, "too many uploads are open on this storage; try again in a second", headers: ["Retry-After": "1"])
@@ -25,14 +27,13 @@ extension Store {
       throw .full
     }
     return Upload(
-      self, draft: draft, id: draft.id ?? .random(random), reserved: reserved, once: once,
+      self, draft: draft, id: draft.id ?? .random(random), mode: mode, reserved: reserved, once: once,
       isRepetition: isRepetition)
   }
 
   /// Whether a document of this draft may be begun.
-  func check(_ draft: FileDraft) throws(APIError) {
+  func check(_ draft: FileDraft, in mode: ApplianceMode) throws(APIError) {
     if let reason = readOnlyReason { throw .readOnly(reason) }
-    let mode = mode
     guard mode.allows(.upload) else { throw .notAllowed(.upload, in: mode) }
     try DraftRules.check(draft, in: mode)
     if let size = draft.declaredSize, size > configuration.fileBytesMax { throw .tooLarge(configuration.fileBytesMax) }
@@ -45,12 +46,13 @@ extension Store {
     return capacity.reserve(count, used: used, pending: shared.placements.bytes)
   }
 
-  /// The record that a finished upload becomes.
+  /// The record that a finished upload becomes. `checkedIn`: the mode that this very draft was checked in.
   func prepare(
-    _ draft: FileDraft, id: FileID, checksum: Checksum, size: Int, body: PreparedDocument.Body, hasChosenID: Bool
+    _ draft: FileDraft, id: FileID, checksum: Checksum, size: Int, body: PreparedDocument.Body, hasChosenID: Bool,
+    checkedIn known: ApplianceMode?
   ) throws(APIError) -> PreparedDocument {
     let mode = mode
-    try DraftRules.check(draft, in: mode)
+    if known != mode { try DraftRules.check(draft, in: mode) }
     // Milliseconds: what the text of a time carries without a tail.
     let now = Timestamp(microseconds: shared.time.now().microseconds / 1000 * 1000)
     let policy = mode.retentionPolicy
@@ -62,7 +64,9 @@ extension Store {
       expiresAt: days.map { now + .seconds($0 * 86_400) }, metadata: draft.metadata)
     let path = StoredName.path(id: id, filename: draft.filename, uploader: draft.uploadedBy, at: now)
     let json = record.json
-    try DraftRules.check(size: Attributes.sizeMax(json: json, path: path), of: record)
+    if !Attributes.isSmall(json: json, path: path) {
+      try DraftRules.check(size: Attributes.sizeMax(json: json, path: path), of: record)
+    }
     return PreparedDocument(record: record, json: json, path: path, body: body, hasChosenID: hasChosenID)
   }
 

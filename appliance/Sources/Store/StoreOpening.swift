@@ -10,6 +10,7 @@ struct StoreParts: ~Copyable {
   let committer: Committer
   let capacity: Capacity
   let archive: JournalArchive
+  let spares: SpareSegments
   let random: any RandomSource
   let lock: any DiskFile
   let recovery: RecoverySummary
@@ -108,8 +109,10 @@ struct StoreOpening {
   private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
     let recovered = found.recovery.lastLSN
     let journal: Journal
+    let spares = SpareSegments(found.journal, disk: disk)
+    do throws(DiskError) { try spares.removeOld() } catch { throw .disk(error) }
     do throws(JournalError) {
-      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found))
+      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found), spares: spares)
     } catch {
       throw .journal(error)
     }
@@ -155,7 +158,7 @@ struct StoreOpening {
     }
     return StoreParts(
       storageID: found.identity.storageID, shared: shared, committer: committer, capacity: capacity, archive: archive,
-      random: random, lock: lock, recovery: found.summary, missing: found.missing,
+      spares: spares, random: random, lock: lock, recovery: found.summary, missing: found.missing,
       needsRebuild: found.index.state != .ready, resumable: found.resumable)
   }
 

@@ -13,6 +13,8 @@ public final class Upload: Sendable {
   public let id: FileID
   private let store: Store
   private let draft: FileDraft
+  /// The mode that the draft was checked in.
+  private let mode: ApplianceMode
   private let state: Mutex<State>
   /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
   /// replayed, would take the new bytes for the old ones.
@@ -37,7 +39,7 @@ public final class Upload: Sendable {
   }
 
   init(
-    _ store: Store, draft: FileDraft, id: FileID, reserved: Int, once: OnceKeys.Claim? = nil,
+    _ store: Store, draft: FileDraft, id: FileID, mode: ApplianceMode, reserved: Int, once: OnceKeys.Claim? = nil,
     isRepetition: Bool = false
   ) {
     self.store = store
@@ -46,6 +48,7 @@ public final class Upload: Sendable {
     self.once = once
     self.isRepetition = isRepetition
     stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
+    self.mode = mode
     state = Mutex(State(reserved: reserved))
   }
 
@@ -156,6 +159,7 @@ public final class Upload: Sendable {
   /// Everything but the commit: checks, hash, and for large documents the syncs that must precede the record.
   func prepare(expected: Checksum?, attributes: FileDraft?) async throws(APIError) -> Prepared {
     do throws(APIError) {
+      let checked = attributes == nil ? mode : nil
       let draft = attributes ?? draft
       let (checksum, size, file, buffer) = try state.withLock { (state) throws(APIError) in
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
@@ -164,7 +168,7 @@ public final class Upload: Sendable {
       if let expected, expected != checksum { throw Self.mismatch(checksum, expected) }
       let document = try store.prepare(
         draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
-        hasChosenID: self.draft.id != nil)
+        hasChosenID: self.draft.id != nil, checkedIn: checked)
       if let file { try await makeDurable(file) }
       return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
     } catch {

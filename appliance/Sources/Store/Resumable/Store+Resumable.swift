@@ -17,14 +17,15 @@ extension Store {
     draft.declaredSize = length
     let once = try key.map { (key) throws(APIError) in try claim(key) }
     if let once, draft.id == nil { draft.id = once.id }
-    try check(draft)
+    try check(draft, in: mode)
     let id = draft.id ?? .random(random)
     let ledger = UploadLedger(
       uploadID: .random(random), fileID: id, owner: owner, length: length, touchedAt: shared.time.now(),
       hasChosenID: draft.id == nil ? nil : true, expected: expected, metadata: metadata, draft: .init(draft))
     // A record that cannot fit is refused now, not after its last byte.
     _ = try prepare(
-      draft, id: id, checksum: SHA256.digest([UInt8]()), size: length, body: .inline([]), hasChosenID: false)
+      draft, id: id, checksum: SHA256.digest([UInt8]()), size: length, body: .inline([]), hasChosenID: false,
+      checkedIn: nil)
     if once != nil, let earlier = try earlier(ledger) { return earlier }
     let session = UploadSession(ledger)
     guard reserve(session.reserved) else { throw .full }
