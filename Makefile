@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/build/tools/usr/bin:$(CURDIR)/b
 export PYTHONPATH := $(CURDIR)/tools
 PYTHON := /usr/bin/python3
 
-.PHONY: help run test test-sanitizers lint bench simulate torture fuzz drill converge package images clean
+.PHONY: help run test test-sanitizers lint bench simulate torture fuzz drill bad-link converge package images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ simulate: ## Run the store's crash simulation for long (SEEDS=n, default 1000; S
 torture: ## SIGKILL the appliance under uploaders, prove nothing lost (KILLS=n, default 20; UPLOADERS=n, SEED=n)
 	@tools/setup build run
 	@exec $(PYTHON) Tests/EndToEnd/torture.py
+
+bad-link: ## Transfers over a link that is cut again and again (UPLOADS=n, default 1000; CUTS=n, default 20; SEED=n)
+	@tools/setup build run test
+	@exec .venv/bin/python Tests/EndToEnd/bad_link.py
 
 drill: ## Destroy a catalogue, rebuild it from the appliances, prove it equal (FILES=n, APPLIANCES=n)
 	@tools/setup build run

@@ -40,7 +40,7 @@ let package = Package(
     module("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
     module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer"]),
     module("TestKit", ["Core", "Crypto", "JWT"]),
-    module("FuzzTargets", ["Core", "HTTP", "JWT"]),
+    module("FuzzTargets", ["Core", "HTTP", "JWT", "StorageAPI"]),
     suite("Core", ["TestKit"]),
     suite("Configuration", ["Core", "TestKit"]),
     suite("Telemetry", ["Core", "TestKit"]),

@@ -33,7 +33,7 @@ public struct FuzzTarget: Sendable {
   }
 
   /// Those of the kit.
-  public static var kit: [FuzzTarget] { [requestHead, chunkedBody, range, multipart, token] }
+  public static var kit: [FuzzTarget] { [requestHead, chunkedBody, range, multipart, token, uploadMetadata, cursor] }
 }
 
 /// Fails the property when `holds` does not.

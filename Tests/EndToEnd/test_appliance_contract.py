@@ -46,8 +46,15 @@ def test_every_answer_is_what_the_contract_says(own_site: SiteAlone, role: str, 
     command += ["--request-cert", str(caller.certificate), "--request-cert-key", str(caller.key)]
     command += ["--seed", SEED, "--max-examples", EXAMPLES, "--continue-on-failure", *selection]
     # It keeps what it has seen in the directory it runs in.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "SCHEMATHESIS_HOOKS": "schemathesis_media"}
     done = subprocess.run(
-        command, cwd=own_site.appliance.directory, capture_output=True, text=True, timeout=3600, check=False
+        command,
+        cwd=own_site.appliance.directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=3600,
+        check=False,
     )
     told = "\n".join(line[:400] for line in done.stdout.splitlines()[-250:])
     assert done.returncode == 0, told + done.stderr[-2000:]

@@ -146,12 +146,24 @@ class Stale:
         return received.decode()
 
 
+def received(site: SiteAlone) -> int:
+    """Bytes that have come of all unfinished uploads."""
+    for line in site.client().call("GET", "/metrics").expect(200).body.decode().splitlines():
+        if line.startswith("se_uploads_received_bytes "):
+            return int(float(line.split()[1]))
+    raise AssertionError("the metric is missing")
+
+
 def test_a_newer_request_ends_a_stale_connection_at_once(own_site: SiteAlone) -> None:
     tus = Tus(own_site)
     source = random.Random(6).randbytes(400_000)
     path = tus.begin(len(source))
+    before = received(own_site)
     with Stale(own_site, path, 0, source) as stale:
         stale.send(100_000)
+        # HEAD must not overtake it.
+        while received(own_site) < before + 100_000:
+            time.sleep(0.02)
         began = time.monotonic()
         # Once HEAD has answered the offset stays: the old connection has no say any more.
         offset = tus.offset(path)
@@ -193,6 +205,29 @@ def test_the_rules_of_offsets(own_site: SiteAlone) -> None:
     assert tus.download(path) == source
     assert Tus(own_site, "sa_other").look(path).status == 404
     assert tus.client.call("HEAD", path).status == 412
+
+
+def test_one_key_is_one_document_over_a_restart(own_site: SiteAlone) -> None:
+    headers = {"Content-Disposition": "attachment; filename=once.bin", "Idempotency-Key": '"8e03978e-40d5-43dd-bc93"'}
+    source = random.Random(8).randbytes(200_000)
+
+    def send(body: bytes) -> Answer:
+        return own_site.client().call("POST", "/api/v1/files/upload", headers=headers, body=body)
+
+    first = send(source).expect(201)
+    own_site.appliance.kill()
+    own_site.appliance.start()
+    assert send(source).expect(201).body == first.body
+    refused = send(b"another document")
+    assert (refused.status, refused.code) == (409, "CONFLICT")
+    tus = Tus(own_site)
+    path = tus.begin(10, headers={"Idempotency-Key": "tus"})
+    tus.piece(path, 0, b"01234").expect(204)
+    own_site.appliance.kill()
+    own_site.appliance.start()
+    tus = Tus(own_site)
+    assert tus.begin(10, headers={"Idempotency-Key": "tus"}) == path
+    assert tus.offset(path) == 5
 
 
 def test_deletion_and_bounds(programs: str, directory: Path) -> None:

@@ -6,26 +6,41 @@ internal import StorageAPI
 extension Store {
   /// Checks mode, attributes and room. `MODE_NOT_ALLOWED`, `VALIDATION_ERROR`, `STORAGE_FULL`, `FILE_TOO_LARGE`,
   /// `READ_ONLY`, `OVERLOADED`.
-  public func beginUpload(_ draft: FileDraft) throws(APIError) -> Upload {
-    if let reason = readOnlyReason { throw .readOnly(reason) }
+  /// With a key, a repeated upload gives the document that the first one made (`CONFLICT` when it is another one).
+  public func beginUpload(_ draft: FileDraft, once key: OnceKey? = nil) throws(APIError) -> Upload {
+    var draft = draft
+    let once = try key.map { (key) throws(APIError) in try claim(key) }
+    if let once, draft.id == nil { draft.id = once.id }
+    var isRepetition = false
+    if once != nil, let id = draft.id { isRepetition = try isDocument(id) }
+    // The mode as it is checked: the end of the upload compares it.
     let mode = mode
-    guard mode.allows(.upload) else { throw .notAllowed(.upload, in: mode) }
-    try DraftRules.check(draft, in: mode)
-    if let size = draft.declaredSize, size > configuration.fileBytesMax { throw .tooLarge(configuration.fileBytesMax) }
+    if !isRepetition { try check(draft, in: mode) }
     guard capacity.enter(limit: configuration.openUploadsMax) else {
       throw APIError(
         .overloaded, "too many uploads are open on this storage; try again in a second", headers: ["Retry-After": "1"])
     }
-    let promised = draft.declaredSize ?? configuration.smallDocumentBytesMax
-    guard reserve(promised + Capacity.overheadBytes) else {
+    let promised = (draft.declaredSize ?? configuration.smallDocumentBytesMax) + Capacity.overheadBytes
+    let reserved = isRepetition ? 0 : promised
+    guard reserve(reserved) else {
       capacity.leave()
       throw .full
     }
     return Upload(
-      self, draft: draft, id: draft.id ?? .random(random), mode: mode, reserved: promised + Capacity.overheadBytes)
+      self, draft: draft, id: draft.id ?? .random(random), mode: mode, reserved: reserved, once: once,
+      isRepetition: isRepetition)
+  }
+
+  /// Whether a document of this draft may be begun.
+  func check(_ draft: FileDraft, in mode: ApplianceMode) throws(APIError) {
+    if let reason = readOnlyReason { throw .readOnly(reason) }
+    guard mode.allows(.upload) else { throw .notAllowed(.upload, in: mode) }
+    try DraftRules.check(draft, in: mode)
+    if let size = draft.declaredSize, size > configuration.fileBytesMax { throw .tooLarge(configuration.fileBytesMax) }
   }
 
   func reserve(_ count: Int) -> Bool {
+    if count == 0 { return true }
     guard shared.placements.stalled == nil else { return false }
     let used = shared.index.snapshot.totals.counts.reduce(0) { $0 + $1.bytes }
     return capacity.reserve(count, used: used, pending: shared.placements.bytes)

@@ -30,6 +30,7 @@ public final class Store: Sendable {
   let random: any RandomSource
   let rebuild: IndexRebuild?
   let resumable: UploadSessions
+  let onceKeys: OnceKeys
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
   /// Where kept history began when it was last looked at.
@@ -69,6 +70,7 @@ public final class Store: Sendable {
     spares = parts.spares
     random = parts.random
     resumable = UploadSessions(parts.resumable)
+    onceKeys = OnceKeys(storageID: parts.storageID)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil

@@ -19,6 +19,10 @@ public final class Upload: Sendable {
   /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
   /// replayed, would take the new bytes for the old ones.
   private let stagingName: String
+  /// Set when the client gave a key for it.
+  private let once: OnceKeys.Claim?
+  /// The request is a repetition: its bytes are read and hashed, and compared with what the first one made.
+  private let isRepetition: Bool
 
   /// Room is promised in steps of this many bytes when the length was not declared.
   static let reservationStep = 8 << 20
@@ -34,10 +38,15 @@ public final class Upload: Sendable {
     var isOpen = true
   }
 
-  init(_ store: Store, draft: FileDraft, id: FileID, mode: ApplianceMode, reserved: Int) {
+  init(
+    _ store: Store, draft: FileDraft, id: FileID, mode: ApplianceMode, reserved: Int, once: OnceKeys.Claim? = nil,
+    isRepetition: Bool = false
+  ) {
     self.store = store
     self.draft = draft
     self.id = id
+    self.once = once
+    self.isRepetition = isRepetition
     stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
     self.mode = mode
     state = Mutex(State(reserved: reserved))
@@ -56,6 +65,11 @@ public final class Upload: Sendable {
       guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
       let total = state.count + bytes.count
       guard total <= store.configuration.fileBytesMax else { throw .tooLarge(store.configuration.fileBytesMax) }
+      if isRepetition {
+        state.digest.update(bytes)
+        state.count = total
+        return
+      }
       if total > state.reserved {
         let more = max(total - state.reserved, Self.reservationStep)
         guard store.reserve(more) else { throw .full }
@@ -99,17 +113,42 @@ public final class Upload: Sendable {
   public func finish(
     expected: Checksum? = nil, attributes: FileDraft? = nil
   ) async throws(APIError) -> Committed {
+    if isRepetition { return try repeated(expected: expected, attributes ?? draft) }
     let command = try await prepare(expected: expected, attributes: attributes)
     let reply: Command.Reply
     do throws(APIError) {
-      reply = try await store.committer.perform(.put(command.document), by: command.actor)
+      reply = try await commit(command)
     } catch {
       abort()
-      throw error
+      // Another request under the same key was first.
+      guard once != nil, error.code == .conflict else { throw error }
+      let record = command.document.record
+      return try store.repeated(id, attributes ?? draft, size: record.size, checksum: record.checksum)
     }
     end(used: count + Capacity.overheadBytes)
     guard case .committed(let committed) = reply else { throw .unexpected }
     return committed
+  }
+
+  private func commit(_ command: Prepared) async throws(APIError) -> Command.Reply {
+    do throws(APIError) {
+      return try await store.committer.perform(.put(command.document), by: command.actor)
+    } catch {
+      guard once != nil, error.code == .conflict, try !store.isDocument(id) else { throw error }
+      // The other request's change stood in the same batch and was not visible yet. Now it is, or it has failed.
+      return try await store.committer.perform(.put(command.document), by: command.actor)
+    }
+  }
+
+  private func repeated(expected: Checksum?, _ draft: FileDraft) throws(APIError) -> Committed {
+    defer { abort() }
+    let (checksum, size) = state.withLock { ($0.digest.current(), $0.count) }
+    if let expected, expected != checksum { throw Self.mismatch(checksum, expected) }
+    return try store.repeated(id, draft, size: size, checksum: checksum)
+  }
+
+  private static func mismatch(_ found: Checksum, _ expected: Checksum) -> APIError {
+    APIError(.checksumMismatch, "the bytes that arrived have SHA-256 \(found), not \(expected); send them again")
   }
 
   struct Prepared: Sendable {
@@ -126,10 +165,7 @@ public final class Upload: Sendable {
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
         return (state.digest.current(), state.count, state.file, state.buffer)
       }
-      if let expected, expected != checksum {
-        throw APIError(
-          .checksumMismatch, "the bytes that arrived have SHA-256 \(checksum), not \(expected); send them again")
-      }
+      if let expected, expected != checksum { throw Self.mismatch(checksum, expected) }
       let document = try store.prepare(
         draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
         hasChosenID: self.draft.id != nil, checkedIn: checked)

@@ -31,7 +31,7 @@ struct UploadRoute: Sendable {
   private func form(_ request: Request) async throws -> Committed {
     let boundary = try MultipartReader.boundary(contentType: request.head.header("content-type"))
     if let declared = request.body.declaredLength, declared > fileBytesMax + Self.formOverheadMax { throw tooLarge }
-    let body = request.body
+    let body = try CheckedBody(request)
     let reader = try MultipartReader(boundary: boundary) { try await body.next() }
     var fields = UploadFields()
     var started: Started?
@@ -52,6 +52,7 @@ struct UploadRoute: Sendable {
       guard let started else {
         throw RecordValidation.refuse("file", "the form has no part named file; send the document as one")
       }
+      try await body.verify()
       // Fields may have followed the file: the draft is complete only now. An id must not come late, it names the
       // upload.
       if let id = fields.fileID, id != started.upload.id {
@@ -89,7 +90,8 @@ struct UploadRoute: Sendable {
     let size = request.body.declaredLength.map { min($0, fileBytesMax) }
     let draft = fields.draft(filename: filename, contentType: part.contentType, request: request, declaredSize: size)
     return Started(
-      upload: try store.beginUpload(draft), filename: filename, contentType: part.contentType, expected: expected)
+      upload: try store.beginUpload(draft, once: try request.onceKey), filename: filename,
+      contentType: part.contentType, expected: expected)
   }
 
   /// Room for fields and part headers around the largest document.
@@ -123,7 +125,7 @@ struct UploadRoute: Sendable {
     if let declared = request.body.declaredLength, declared > fileBytesMax { throw tooLarge }
     let draft = fields.draft(
       filename: filename, contentType: contentType, request: request, declaredSize: request.body.declaredLength)
-    let upload = try store.beginUpload(draft)
+    let upload = try store.beginUpload(draft, once: try request.onceKey)
     do {
       while let chunk = try await request.body.next() { try await upload.write(chunk) }
       return try await upload.finish(expected: expected)

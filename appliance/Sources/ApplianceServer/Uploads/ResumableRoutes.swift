@@ -70,10 +70,12 @@ struct ResumableRoutes: Sendable {
     let draft = try draft(try UploadMetadata(field: text), length, request)
     let upload = try await store.beginResumable(
       draft, length: length, owner: request.principal.author, metadata: text,
-      expected: try DigestFields.declared(head.combined("repr-digest"), name: "Repr-Digest"))
+      expected: try DigestFields.declared(head.combined("repr-digest"), name: "Repr-Digest"),
+      once: try request.onceKey)
+    // A repeated creation finds what came before; its own bytes are not needed then, which the offset says.
+    let isFresh = carriesPiece && upload.isAtItsBeginning
     let progress =
-      carriesPiece
-      ? try await append(request, to: upload, at: 0, digests) : try await upload.look()
+      isFresh ? try await append(request, to: upload, at: 0, digests) : try await upload.look()
     var response = Response.empty(.created, headers: ["Location": AppliancePaths.resumableUpload("\(upload.id)")])
     describe(progress, upload, in: &response)
     return response

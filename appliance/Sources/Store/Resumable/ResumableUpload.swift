@@ -46,6 +46,9 @@ public struct ResumableUpload: Sendable {
   /// The client's `Upload-Metadata`, as it was sent.
   public var metadata: String { session.ledger.metadata }
 
+  /// Whether no byte has come yet.
+  public var isAtItsBeginning: Bool { session.phase == .open && session.offset == 0 && session.ledger.length > 0 }
+
   /// Where it stands. A request that still brings bytes is ended first, so that the answer stays true; when every byte
   /// is there and the last answer was lost with a crash, the document is made now.
   public func look() async throws(APIError) -> Progress {

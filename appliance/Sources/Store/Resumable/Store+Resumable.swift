@@ -7,17 +7,17 @@ internal import Synchronization
 
 extension Store {
   /// Begins an upload in pieces of `length` bytes. `owner`: who alone may go on with it. `metadata`: what the client
-  /// sent, given back on request. Checks and refuses as `beginUpload` does; `RATE_LIMITED` past the owner's bounds.
+  /// sent, given back on request. With a key a repeated creation gives the upload of the first one, as far as it has
+  /// come. Checks and refuses as `beginUpload` does; `RATE_LIMITED` past the owner's bounds.
   public func beginResumable(
-    _ draft: FileDraft, length: Int, owner: String, metadata: String, expected: Checksum? = nil
+    _ draft: FileDraft, length: Int, owner: String, metadata: String, expected: Checksum? = nil,
+    once key: OnceKey? = nil
   ) async throws(APIError) -> ResumableUpload {
-    if let reason = readOnlyReason { throw .readOnly(reason) }
-    let mode = mode
-    guard mode.allows(.upload) else { throw .notAllowed(.upload, in: mode) }
     var draft = draft
     draft.declaredSize = length
-    try DraftRules.check(draft, in: mode)
-    guard length <= configuration.fileBytesMax else { throw .tooLarge(configuration.fileBytesMax) }
+    let once = try key.map { (key) throws(APIError) in try claim(key) }
+    if let once, draft.id == nil { draft.id = once.id }
+    try check(draft, in: mode)
     let id = draft.id ?? .random(random)
     let ledger = UploadLedger(
       uploadID: .random(random), fileID: id, owner: owner, length: length, touchedAt: shared.time.now(),
@@ -26,11 +26,13 @@ extension Store {
     _ = try prepare(
       draft, id: id, checksum: SHA256.digest([UInt8]()), size: length, body: .inline([]), hasChosenID: false,
       checkedIn: nil)
+    if once != nil, let earlier = try earlier(ledger) { return earlier }
     let session = UploadSession(ledger)
     guard reserve(session.reserved) else { throw .full }
     do throws(APIError) {
       let leaving = try resumable.add(
-        session, countMax: configuration.openUploadsMax, ownerCountMax: configuration.uploadsPerOwnerMax,
+        session, isAlone: once != nil, countMax: configuration.openUploadsMax,
+        ownerCountMax: configuration.uploadsPerOwnerMax,
         ownerBytesMax: configuration.uploadBytesPerOwnerMax)
       if let leaving { try await forget(leaving) }
       try await create(ledger)
@@ -69,6 +71,21 @@ extension Store {
       count += 1
     }
     return count
+  }
+
+  /// The upload that the same request began before. `CONFLICT` when it was another one.
+  private func earlier(_ ledger: UploadLedger) throws(APIError) -> ResumableUpload? {
+    guard let session = resumable.find(file: ledger.fileID, owner: ledger.owner) else {
+      // A document of another kind of upload, or of one that is forgotten.
+      if try isDocument(ledger.fileID) { throw Self.otherRequest }
+      return nil
+    }
+    var (old, new) = (session.ledger.draft, ledger.draft)
+    (old.traceID, new.traceID) = ("", "")
+    guard old == new, session.ledger.length == ledger.length, session.ledger.expected == ledger.expected else {
+      throw Self.otherRequest
+    }
+    return ResumableUpload(store: self, session: session)
   }
 
   private func create(_ ledger: UploadLedger) async throws(APIError) {

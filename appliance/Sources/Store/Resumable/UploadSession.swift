@@ -72,18 +72,29 @@ final class UploadSessions: Sendable {
 
   func find(_ id: FileID) -> UploadSession? { state.withLock { $0.sessions[id] } }
 
+  /// An upload that is, or becomes, this document.
+  func find(file id: FileID, owner: String) -> UploadSession? {
+    state.withLock { state in
+      state.sessions.values.first { $0.ledger.fileID == id && $0.ledger.owner == owner && $0.phase != .gone }
+    }
+  }
+
   var all: [UploadSession] { state.withLock { Array($0.sessions.values) } }
 
-  /// Takes one more in, or says which bound it would break. The finished upload that had to go for it, if there are
-  /// too many.
+  /// Takes one more in, or says which bound it would break. `isAlone`: no other may become the same document. The
+  /// finished upload that had to go for it, if there are too many.
   func add(
-    _ session: UploadSession, countMax: Int, ownerCountMax: Int, ownerBytesMax: Int
+    _ session: UploadSession, isAlone: Bool = false, countMax: Int, ownerCountMax: Int, ownerBytesMax: Int
   ) throws(APIError) -> UploadSession? {
     try state.withLock { (state) throws(APIError) in
       var own = (count: 0, bytes: session.reserved)
       var open = 0
       var oldest: UploadSession?
       for other in state.sessions.values {
+        if isAlone, other.ledger.fileID == session.ledger.fileID, other.phase != .gone {
+          throw APIError(
+            .conflict, "another request with this Idempotency-Key has begun the upload just now; ask again")
+        }
         guard other.phase == .open else {
           if oldest.map({ other.touchedAt < $0.touchedAt }) ?? true { oldest = other }
           continue

@@ -1,0 +1,216 @@
+"""A bad link to an appliance: a gateway on loopback that delays, limits and cuts, all by a seed, and keeps a log.
+
+It speaks plain HTTP to the client and mutual TLS with a token to the appliance, so that it sees what each request asks
+for. One request a connection. A cut comes after a random number of payload bytes, before the answer's first byte, or
+half: the client's side is reset and the appliance's stays open and silent, as when a route goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import re
+import ssl
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from .postgres import free_port
+
+_BLOCK = 16_384
+_HEAD_MAX = 65_536
+_Result = TypeVar("_Result")
+
+
+@dataclass
+class Seen:
+    """One request as it passed. `payload`: bytes let through of the answer (GET) or of the request (others)."""
+
+    method: str
+    target: str
+    range_start: int | None
+    upload_offset: int | None
+    payload: int = 0
+    status: int | None = None
+    is_cut: bool = False
+
+
+@dataclass
+class Weather:
+    """How bad the link is. Times in seconds, rate in bytes each second; 0 means none."""
+
+    cuts: int
+    size: int
+    delay: float = 0
+    rate: int = 0
+
+
+@dataclass
+class _Cut:
+    """After so many payload bytes; -1: once the request is through, before its answer."""
+
+    after: int
+    leaves_server_hanging: bool
+
+
+@dataclass
+class Gate:
+    """One door with its own weather, chance and log."""
+
+    port: int
+    weather: Weather
+    chance: random.Random
+    seen: list[Seen] = field(default_factory=list)
+    cuts: int = 0
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def payloads(self) -> list[Seen]:
+        """Requests that moved a document, or wanted to."""
+        return [seen for seen in self.seen if seen.method in ("GET", "PATCH")]
+
+    def next_cut(self, seen: Seen, length: int) -> _Cut | None:
+        """For a request that asks for, or brings (`length`), the rest of a document."""
+        if seen.method not in ("GET", "PATCH") or self.cuts >= self.weather.cuts:
+            return None
+        left = self.weather.size - (seen.range_start or seen.upload_offset or 0)
+        self.cuts += 1
+        hanging = self.chance.random() < 0.2
+        # An upload whose last answer is lost is over all the same: only the last cut may do that.
+        is_over = seen.method == "PATCH" and length >= left and self.cuts < self.weather.cuts
+        if self.chance.random() < 0.15 and not is_over:
+            return _Cut(-1, hanging)
+        # So long that the cuts are spread over the whole.
+        most = max(1, 2 * left // (self.weather.cuts - self.cuts + 2))
+        return _Cut(self.chance.randint(1, min(most, length - 1) if length > 1 else most), hanging)
+
+
+class BadLink:
+    """Gates to one appliance, on a thread of their own."""
+
+    def __init__(self, port: int, context: ssl.SSLContext, token: str) -> None:
+        self._target, self._context, self._token = port, context, token
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="bad-link", daemon=True)
+        self._servers: dict[int, asyncio.Server] = {}
+        self._hanging: set[asyncio.StreamWriter] = set()
+        self._thread.start()
+
+    def renew_token(self, token: str) -> None:
+        self._token = token
+
+    def open(self, weather: Weather, seed: int) -> Gate:
+        gate = Gate(free_port(), weather, random.Random(seed))
+        self._call(self._listen(gate))
+        return gate
+
+    def shut(self, gate: Gate) -> None:
+        self._loop.call_soon_threadsafe(self._servers.pop(gate.port).close)
+
+    def close(self) -> None:
+        async def end() -> None:
+            for server in self._servers.values():
+                server.close()
+            for writer in self._hanging:
+                writer.transport.abort()
+
+        self._call(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    async def _listen(self, gate: Gate) -> None:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                await self._relay(gate, reader, writer)
+            writer.transport.abort() if writer.transport.is_closing() else writer.close()
+
+        self._servers[gate.port] = await asyncio.start_server(accept, "127.0.0.1", gate.port, limit=_HEAD_MAX)
+
+    async def _relay(self, gate: Gate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        if head.lower().find("\r\nexpect: 100-continue") >= 0:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        seen = _understand(head)
+        gate.seen.append(seen)
+        length = int(_field(head, "content-length") or 0)
+        cut = gate.next_cut(seen, length)
+        if gate.weather.delay:
+            await asyncio.sleep(gate.chance.uniform(0, gate.weather.delay))
+        onward_reader, onward = await asyncio.open_connection(
+            "127.0.0.1", self._target, ssl=self._context, server_hostname="127.0.0.1"
+        )
+        try:
+            onward.write(self._rewritten(head).encode("latin-1"))
+            sends = seen.method != "GET"
+            whole = await self._pass(gate, reader, onward, seen if sends else None, length, cut if sends else None)
+            if whole and (cut is None or cut.after >= 0):
+                answer = await onward_reader.readuntil(b"\r\n\r\n")
+                seen.status = int(answer.split(b" ", 2)[1])
+                writer.write(answer)
+                length = int(_field(answer.decode("latin-1"), "content-length") or 0)
+                if seen.method != "HEAD":
+                    downward = (seen, length, cut) if not sends else (None, length, None)
+                    whole = await self._pass(gate, onward_reader, writer, *downward)
+            if not whole or cut is not None:
+                seen.is_cut = True
+                writer.transport.abort()
+                if cut and cut.leaves_server_hanging:
+                    self._hanging.add(onward)
+                    return
+                onward.transport.abort()
+            else:
+                await writer.drain()
+        finally:
+            if onward not in self._hanging:
+                onward.close()
+
+    async def _pass(
+        self,
+        gate: Gate,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        seen: Seen | None,
+        length: int,
+        cut: _Cut | None,
+    ) -> bool:
+        """Lets `length` bytes through, or as many as the cut allows; whether it was all of them."""
+        allowed = length if cut is None or cut.after < 0 else min(length, cut.after)
+        passed = 0
+        while passed < allowed:
+            block = await source.read(min(_BLOCK, allowed - passed))
+            if not block:
+                return False
+            sink.write(block)
+            await sink.drain()
+            passed += len(block)
+            if seen:
+                seen.payload += len(block)
+            if gate.weather.rate:
+                await asyncio.sleep(len(block) / gate.weather.rate)
+        return allowed == length
+
+    def _rewritten(self, head: str) -> str:
+        lines = [
+            line
+            for line in head.split("\r\n")[:-2]
+            if not re.match(r"(authorization|connection|expect|proxy-connection|keep-alive):", line, re.IGNORECASE)
+        ]
+        return "\r\n".join([*lines, f"Authorization: Bearer {self._token}", "Connection: close", "", ""])
+
+    def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+
+def _field(head: str, name: str) -> str | None:
+    found = re.search(rf"^{name}:[ \t]*([^\r]*)", head, re.IGNORECASE | re.MULTILINE)
+    return found[1] if found else None
+
+
+def _understand(head: str) -> Seen:
+    method, target, _ = head.split("\r\n", 1)[0].split(" ", 2)
+    start = re.match(r"bytes=(\d+)-", _field(head, "range") or "")
+    offset = _field(head, "upload-offset")
+    return Seen(method, target, int(start[1]) if start else None, int(offset) if offset else None)
