@@ -40,6 +40,7 @@ class Target:
     credentials: Credentials
     token_file: Callable[[], Path] | None = None
     arguments: list[str] = field(default_factory=list)
+    program: Path = BUILD / "load"
 
 
 @dataclass
@@ -82,9 +83,9 @@ def figure(
 
 
 def run_load(target: Target, arguments: list[str]) -> dict[str, float]:
-    """Runs the load client against a target; any error that it saw is one here."""
+    """Runs the target's client against it; any error that it saw is one here."""
     given = target.credentials
-    command = [str(BUILD / "load"), "--port", str(target.server.port), "--path", target.path]
+    command = [str(target.program), "--port", str(target.server.port), "--path", target.path]
     command += [*target.arguments, *arguments]
     command += ["--ca", str(given.authority.certificate), "--cert", str(given.client.certificate)]
     command += ["--key", str(given.client.key)]

@@ -29,6 +29,7 @@ public final class Store: Sendable {
   private let spares: SpareSegments
   let random: any RandomSource
   let rebuild: IndexRebuild?
+  let resumable: UploadSessions
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
   /// Where kept history began when it was last looked at.
@@ -67,6 +68,7 @@ public final class Store: Sendable {
     archive = parts.archive
     spares = parts.spares
     random = parts.random
+    resumable = UploadSessions(parts.resumable)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil
@@ -84,7 +86,7 @@ public final class Store: Sendable {
   private func startThreads() throws(DiskError) {
     let (committer, placements, keeper, wake, spares) = (committer, shared.placements, keeper, keeperWake, spares)
     var started = [
-      try DedicatedThread("committer") { committer.run() },
+      try DedicatedThread("committer") { committer.run { keeper.catchUp() } },
       try DedicatedThread("placer") { placements.run() },
       try DedicatedThread("keeper") {
         while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }

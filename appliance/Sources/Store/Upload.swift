@@ -16,6 +16,9 @@ public final class Upload: Sendable {
   /// The mode that the draft was checked in.
   private let mode: ApplianceMode
   private let state: Mutex<State>
+  /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
+  /// replayed, would take the new bytes for the old ones.
+  private let stagingName: String
 
   /// Room is promised in steps of this many bytes when the length was not declared.
   static let reservationStep = 8 << 20
@@ -36,6 +39,7 @@ public final class Upload: Sendable {
     self.draft = draft
     self.id = id
     self.mode = mode
+    stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
     state = Mutex(State(reserved: reserved))
   }
 
@@ -127,7 +131,7 @@ public final class Upload: Sendable {
           .checksumMismatch, "the bytes that arrived have SHA-256 \(checksum), not \(expected); send them again")
       }
       let document = try store.prepare(
-        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged("\(id).part"),
+        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
         hasChosenID: self.draft.id != nil, checkedIn: checked)
       if let file { try await makeDurable(file) }
       return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
@@ -184,5 +188,5 @@ public final class Upload: Sendable {
     store.capacity.leave()
   }
 
-  private var stagingPath: String { "\(store.shared.tree.staging)/\(id).part" }
+  private var stagingPath: String { "\(store.shared.tree.staging)/\(stagingName)" }
 }
