@@ -71,7 +71,7 @@ public final class Store: Sendable {
     resumable = UploadSessions(parts.resumable)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
-    rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil
+    rebuild = parts.needsRebuild ? IndexRebuild(parts.shared, readsBesides: configuration.rebuildsOnTwoThreads) : nil
     keeper = Keeper(
       committer: parts.committer, shared: parts.shared, archive: parts.archive,
       archiveBytesMax: configuration.archiveBytesMax)
