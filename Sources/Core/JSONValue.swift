@@ -95,13 +95,13 @@ public enum JSON {
 
   /// Decodes `T`. Throws `DecodingError` or `NestedTooDeeply`. `bytes` must already be bounded by the caller.
   public static func decode<T: Decodable>(_ type: T.Type, from bytes: some Sequence<UInt8>) throws -> T {
-    let data = Data(bytes)
-    guard isShallow(data) else { throw NestedTooDeeply() }
-    return try JSONDecoder().decode(type, from: data)
+    let bytes = Array(bytes)
+    guard isShallow(bytes) else { throw NestedTooDeeply() }
+    return try JSONDecoder().decode(type, from: Data(bytes))
   }
 
   /// Whether no place of the text lies deeper than `depthMax`. Text that is no JSON may pass.
-  private static func isShallow(_ text: Data) -> Bool {
+  private static func isShallow(_ text: [UInt8]) -> Bool {
     var depth = 0
     var isString = false
     var isEscaped = false

@@ -7,12 +7,15 @@ struct ActiveSegment: ~Copyable {
   let header: SegmentHeader
   let file: any DiskFile
   let salt: UInt32
+  /// In a file that was full of zeros.
+  let isPrepared: Bool
   private(set) var count: Int
   private var digest: SHA256
 
   /// Takes over a file that holds exactly `bytes` durably.
-  init(_ header: SegmentHeader, file: any DiskFile, bytes: [UInt8]) {
+  init(_ header: SegmentHeader, file: any DiskFile, bytes: [UInt8], isPrepared: Bool = false) {
     self.header = header
+    self.isPrepared = isPrepared
     self.file = file
     salt = SegmentHeader.salt(bytes)
     count = bytes.count
@@ -41,7 +44,7 @@ struct ActiveSegment: ~Copyable {
       try spare.write(bytes, at: 0)
       try name(spare, path, disk: disk)
       try disk.reached(.segmentDirectorySynced)
-      return ActiveSegment(header, file: spare, bytes: bytes)
+      return ActiveSegment(header, file: spare, bytes: bytes, isPrepared: true)
     }
     let file = try install(
       bytes, at: path, reserving: configuration.segmentBytesMax,

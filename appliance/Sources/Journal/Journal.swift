@@ -224,7 +224,10 @@ public final class Journal {
 
   /// Changes to a new segment when `count` more bytes would not fit.
   private func roll(needing count: Int) throws(JournalError) {
-    let room = configuration.segmentBytesMax - segment.count
+    // The first segment after a start is an ordinary file: one that sees much use is left early, for a quicker one.
+    let isLeft = !segment.isPrepared && spares?.isReady == true
+    let limit = isLeft ? configuration.segmentBytesMax / 16 : configuration.segmentBytesMax
+    let room = limit - segment.count
     guard count > room, segment.count > SegmentHeader.size else { return }
     let header = SegmentHeader(
       number: segment.header.number + 1, firstLSN: durableLSN + 1, appliance: configuration.appliance,

@@ -68,6 +68,9 @@ public final class SpareSegments: Sendable {
     }
   }
 
+  /// Whether `take` would give one.
+  var isReady: Bool { ready.withLock { !$0.files.isEmpty } }
+
   /// A file full of zeros, durable but for its name, that nobody else has; nil when none is ready.
   func take() -> (any DiskFile)? {
     let file = ready.withLock { $0.files.isEmpty ? nil : $0.files.removeFirst() }

@@ -83,8 +83,8 @@ final class Committer: Sendable {
     return try result.get()
   }
 
-  /// The committer thread: until the queue is closed and empty.
-  func run() {
+  /// The committer thread: until the queue is closed and empty. `catchUp`: called before each batch, see `Keeper`.
+  func run(catchUp: () -> Void) {
     var idle: Duration? = nil
     while let commands = queue.take(upTo: Self.batchCommandsMax, timeout: idle) {
       if commands.isEmpty {
@@ -92,6 +92,7 @@ final class Committer: Sendable {
         idle = nil
       } else {
         while shared.placements.isOverfull { shared.placements.place(upTo: 64) }
+        catchUp()
         commit(commands)
         idle = .milliseconds(500)
       }

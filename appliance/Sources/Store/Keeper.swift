@@ -12,7 +12,12 @@ final class Keeper: Sendable {
   private let archiveBytesMax: Int?
   /// One at a time.
   private let turn = Mutex<Duration>(.zero)
+  /// The keeper and, when that is far behind, the committer.
+  private let checkpointing = Mutex<Void>(())
   private static let interval: Duration = .seconds(60)
+  /// Sealed segments that a start would have to redo. Beyond this nothing is committed before a checkpoint, so that a
+  /// start takes a bounded time whatever the load was.
+  static let segmentsBehindMax = 8
 
   init(committer: Committer, shared: Committer.Shared, archive: JournalArchive, archiveBytesMax: Int?) {
     self.committer = committer
@@ -29,6 +34,12 @@ final class Keeper: Sendable {
     return status.lastLSN > status.checkpointLSN && shared.time.uptime() - turn.withLock({ $0 }) > Self.interval
   }
 
+  /// More waits for a checkpoint than a start should have to redo.
+  var isFarBehind: Bool { shared.status.segmentsAfterCheckpoint > Self.segmentsBehindMax }
+
+  /// For the committer, before a batch: checkpoints on this thread when the keeper does not keep up.
+  func catchUp() { if isFarBehind, shared.status.readOnlyReason == nil { checkpoint() } }
+
   /// Checkpoint, then retire what it covers.
   func run() {
     turn.withLock { last in
@@ -40,7 +51,10 @@ final class Keeper: Sendable {
 
   /// Syncs the file system of the tree and journals how far that reaches. False when it failed: the store is then
   /// read-only.
-  private func checkpoint() -> Bool {
+  @discardableResult
+  private func checkpoint() -> Bool { checkpointing.withLock { _ in checkpointAlone() } }
+
+  private func checkpointAlone() -> Bool {
     let lsn = shared.placements.placedThrough
     guard lsn > shared.status.checkpointLSN else { return true }
     do throws(DiskError) {
@@ -68,6 +82,7 @@ final class Keeper: Sendable {
     }
     let ready = shared.status.takeSealed(through: min(shared.status.checkpointLSN, applied))
     for (place, segment) in ready.enumerated() {
+      if isFarBehind { checkpoint() }
       do throws(JournalError) {
         try archive.take(segment)
       } catch {

@@ -43,6 +43,11 @@ final class StatusBox: Sendable {
     }
   }
 
+  /// Sealed segments that no checkpoint covers.
+  var segmentsAfterCheckpoint: Int {
+    state.withLock { state in state.sealed.count { $0.lastLSN > state.checkpointLSN } }
+  }
+
   var hasSealed: Bool { state.withLock { !$0.sealed.isEmpty } }
 
   /// Gives back a segment that could not be archived now.

@@ -49,7 +49,7 @@ extension Store {
   /// The record that a finished upload becomes. `checkedIn`: the mode that this very draft was checked in.
   func prepare(
     _ draft: FileDraft, id: FileID, checksum: Checksum, size: Int, body: PreparedDocument.Body, hasChosenID: Bool,
-    checkedIn known: ApplianceMode?
+    checkedIn known: ApplianceMode? = nil
   ) throws(APIError) -> PreparedDocument {
     let mode = mode
     if known != mode { try DraftRules.check(draft, in: mode) }

@@ -73,7 +73,7 @@ public final class Store: Sendable {
     onceKeys = OnceKeys(storageID: parts.storageID)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
-    rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil
+    rebuild = parts.needsRebuild ? IndexRebuild(parts.shared, readsBesides: configuration.rebuildsOnTwoThreads) : nil
     keeper = Keeper(
       committer: parts.committer, shared: parts.shared, archive: parts.archive,
       archiveBytesMax: configuration.archiveBytesMax)
@@ -88,7 +88,7 @@ public final class Store: Sendable {
   private func startThreads() throws(DiskError) {
     let (committer, placements, keeper, wake, spares) = (committer, shared.placements, keeper, keeperWake, spares)
     var started = [
-      try DedicatedThread("committer") { committer.run() },
+      try DedicatedThread("committer") { committer.run { keeper.catchUp() } },
       try DedicatedThread("placer") { placements.run() },
       try DedicatedThread("keeper") {
         while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }

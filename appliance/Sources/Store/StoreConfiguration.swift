@@ -38,6 +38,8 @@ public struct StoreConfiguration: Sendable {
   public var segmentBytesMax = 16 << 20
   /// With threads the store commits, places and checkpoints by itself; without them `Store.step` does, for simulations.
   public var runsThreads = true
+  /// Whether a rebuild of the index reads on a thread of its own; simulations have none.
+  public var rebuildsOnTwoThreads = true
   /// Uses this id for a new store; nil: a random one.
   public var applianceID: FileID?
 

@@ -58,9 +58,25 @@ import Testing
       #expect(recovery.tornTail != nil, "cut at \(cut)")
       try fixture.write(full, last)
     }
-    let first = try fixture.bytes(1)
-    try fixture.write(first.prefix(400) + [UInt8](repeating: 0, count: first.count - 400), 1)
+    let second = try fixture.bytes(2)
+    #expect(last > 2 && second.count == 1024)
+    try fixture.write(second.prefix(400) + [UInt8](repeating: 0, count: second.count - 400), 2)
     #expect(fixture.refusal() != nil)
+  }
+
+  @Test func theFirstSegmentAfterAStartIsLeftEarlyWhenASpareIsReady() throws {
+    let fixture = try JournalFixture()
+    let spares = SpareSegments(fixture.configuration, disk: fixture.disk)
+    let journal = try start(fixture, spares)
+    for _ in 0..<5 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 300_000)]) }
+    #expect(journal.segmentNumber == 1, "no spare, no reason")
+    #expect(spares.prepare())
+    try fixture.commit(journal, [[1]])
+    #expect(journal.segmentNumber == 2)
+    #expect(spares.prepare())
+    for _ in 0..<5 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 300_000)]) }
+    #expect(journal.segmentNumber == 2)
+    #expect(try fixture.verify().isEmpty)
   }
 
   @Test func whatAnotherProcessLeftIsRemoved() throws {

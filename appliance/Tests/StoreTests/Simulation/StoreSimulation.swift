@@ -263,6 +263,7 @@ final class StoreSimulation {
     var configuration = StoreConfiguration(
       dataDirectory: "/data", journalDirectory: "/wal", indexDirectory: place.scratch, initialMode: mode)
     configuration.runsThreads = false
+    configuration.rebuildsOnTwoThreads = false
     configuration.smallDocumentBytesMax = 2000
     configuration.segmentBytesMax = 24_000
     configuration.unplacedBytesMax = 6000
