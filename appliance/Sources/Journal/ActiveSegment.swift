@@ -20,7 +20,7 @@ struct ActiveSegment: ~Copyable {
     digest.update(bytes)
   }
 
-  /// Writes at the end; durable after `file.sync()`.
+  /// Writes at the end; durable after a sync.
   mutating func append(_ bytes: [UInt8]) throws(DiskError) {
     try file.write(bytes, at: count)
     count += bytes.count
@@ -52,10 +52,10 @@ struct ActiveSegment: ~Copyable {
     do throws(DiskError) {
       try reserve(room, in: file, isNeeded: isRoomNeeded)
       try file.write(bytes, at: 0)
-      try file.sync()
+      try file.sync(.segmentBytes)
       try disk.reached(.segmentCreated)
       try disk.rename(temporary, to: path)
-      try disk.syncDirectory(RealDisk.parent(of: path))
+      try disk.syncDirectory(RealDisk.parent(of: path), .segmentName)
     } catch {
       file.close()
       if error.isFull { try disk.unlink(temporary) }

@@ -37,10 +37,10 @@ public final class JournalArchive: Sendable {
       }
       try disk.reached(.archiveVerified)
       try disk.unlink(raw)
-      try disk.syncDirectory(configuration.directory)
+      try disk.syncDirectory(configuration.directory, .segmentRemoval)
       try disk.reached(.segmentRemoved)
     } catch {
-      throw error.isFull ? .full(error) : .disk(error)
+      throw error.isFailedSync ? .failed(error) : error.isFull ? .full(error) : .disk(error)
     }
   }
 
@@ -55,10 +55,10 @@ public final class JournalArchive: Sendable {
     let file = try disk.open(temporary, .replace)
     defer { file.close() }
     try file.write(frame, at: 0)
-    try file.sync()
+    try file.sync(.archiveBytes)
     try disk.reached(.archiveWritten)
     try disk.rename(temporary, to: path(number))
-    try disk.syncDirectory(directory)
+    try disk.syncDirectory(directory, .archiveName)
     try disk.reached(.archiveRenamed)
   }
 
@@ -99,7 +99,7 @@ public final class JournalArchive: Sendable {
         total -= status.size
       }
     } catch {
-      throw .disk(error)
+      throw error.isFailedSync ? .failed(error) : .disk(error)
     }
   }
 
