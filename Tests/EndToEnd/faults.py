@@ -25,6 +25,8 @@ class Call:
     name: str
     number: int
     text: str = ""
+    # No other thread had made its call of that name and number by then.
+    is_first: bool = True
 
     def __str__(self) -> str:
         return f"{self.thread}: {self.name} {self.number} {self.text}"
@@ -71,13 +73,19 @@ def recorded(pid: int, log: Path) -> Iterator[list[Call]]:
         counts[task, name] += 1
         if name == "openat" and "O_CREAT" not in text and "O_TRUNC" not in text:
             continue
-        calls.append(Call(groups.get(task, "?"), name, counts[task, name], text[:90]))
+        thread, number = groups.get(task, "?"), counts[task, name]
+        is_first = all((call.name, call.number) != (name, number) for call in calls if call.thread != "loop")
+        calls.append(Call(thread, name, number, text[:90], is_first))
 
 
 @contextmanager
 def dealt(pid: int, call: Call, what: str, log: Path) -> Iterator[None]:
-    """Deals a fault (`error=EIO`, `signal=SIGKILL`) at that call, counted from here on."""
-    tasks = [task for task, group in threads(pid).items() if group == call.thread]
+    """Deals a fault (`error=EIO`, `signal=SIGKILL`) at that call, counted from here on. Which of the threads for syncs
+    of large documents takes one is chance: where the first thread to come there is meant, it may be any."""
+    groups = threads(pid)
+    tasks = [task for task, group in groups.items() if group == call.thread]
+    if call.is_first and call.thread != "loop":
+        tasks = [task for task, group in groups.items() if group != "loop"]
     inject = f"inject={call.name}:{what}:when={call.number}"
     with _traced([f"--trace={call.name}", "-e", inject], tasks, log):
         yield

@@ -58,8 +58,7 @@ class Appliance:
 
     def start(self, seconds: float = 60) -> None:
         """Starts the daemon and waits until its probe listener says it is alive and ready to be asked."""
-        self._process = Process(
-            self.name, [*self.wrapper, self._program, "serve"], self.log, environment=self.settings)
+        self._process = Process(self.name, [*self.wrapper, self._program, "serve"], self.log, environment=self.settings)
         self._process.wait_until(self._is_live, "answering on its probe listener", seconds)
 
     def claim_code(self) -> str:

@@ -15,6 +15,7 @@ extension StoreSimulation {
   /// What a crash makes of it: the newest transactions may be lost, or everything; or somebody restores an old copy.
   func loseIndex(_ choice: Int) {
     note("index after the crash: \(["removed", "garbage", "old", "tail lost", "tail lost", "kept", "kept"][choice])")
+    if choice < 5 { isIndexGood = false }
     switch choice {
     case 0:
       did(.loseIndex)

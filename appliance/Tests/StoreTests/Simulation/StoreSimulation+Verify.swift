@@ -52,8 +52,10 @@ extension StoreSimulation {
     if let waiting = store.shared.placements.body(id) {
       bytes = waiting
     } else {
-      let path = store.shared.placements.stagedName(id).map { "staging/\($0)" } ?? document.path
-      guard let found = try disk.contents(store.absolute(path), limit: 1 << 24) else {
+      let staged = try store.shared.placements.stagedName(id).flatMap {
+        try disk.contents(store.absolute("staging/\($0)"), limit: 1 << 24)
+      }
+      guard let found = try staged ?? disk.contents(store.absolute(document.path), limit: 1 << 24) else {
         throw fail("document \(id) has a row but no file")
       }
       bytes = found
