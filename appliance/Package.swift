@@ -51,6 +51,9 @@ let package = Package(
       name: "artstore-appliance",
       dependencies: ["Disk", "Journal", "Store", "Upkeep", "ApplianceServer", "Sandbox", "CJemalloc"] + server,
       swiftSettings: strict),
+    .executableTarget(
+      name: "artstore-store-bench", dependencies: ["Disk", "Store"] + kit("Core", "Crypto", "StorageAPI"),
+      swiftSettings: strict),
     .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"], swiftSettings: strict),
     .testTarget(name: "DiskTests", dependencies: ["Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
     .testTarget(
@@ -60,7 +63,7 @@ let package = Package(
       name: "StoreTests",
       dependencies: ["Store", "Journal", "Disk", "Upkeep"]
         + kit("Core", "Crypto", "HTTP", "Reactor", "Service", "StorageAPI", "Telemetry", "TestKit"),
-      swiftSettings: strict),
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "ApplianceFuzzTargetsTests", dependencies: ["ApplianceFuzzTargets"] + kit("FuzzTargets", "TestKit"),
       swiftSettings: strict),

@@ -3,7 +3,10 @@ public enum Hex {
   static let digits = Array("0123456789abcdef".utf8)
 
   public static func encode(_ bytes: some Sequence<UInt8>) -> String {
+    // An array of its own: walking it costs callers of other modules no call for each byte.
+    let bytes = Array(bytes)
     var out: [UInt8] = []
+    out.reserveCapacity(bytes.count * 2)
     for byte in bytes {
       out.append(digits[Int(byte >> 4)])
       out.append(digits[Int(byte & 15)])
@@ -45,7 +48,9 @@ public enum Base64: Sendable {
 
   public func encode(_ bytes: some Sequence<UInt8>) -> String {
     let digits = self == .url ? Self.urlDigits : Self.standardDigits
+    let bytes = Array(bytes)  // as in `Hex`
     var out: [UInt8] = []
+    out.reserveCapacity((bytes.count + 2) / 3 * 4)
     var word: UInt32 = 0
     var held = 0
     for byte in bytes {

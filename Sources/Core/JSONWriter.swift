@@ -51,14 +51,20 @@ public struct JSONWriter: Sendable {
   public mutating func string(_ value: some StringProtocol) {
     separate()
     bytes.append(UInt8(ascii: "\""))
-    for byte in value.utf8 { appendEscaped(byte) }
+    // Once for a string, not once for a byte: callers of other modules come here through a protocol.
+    let whole: Void? = value.utf8.withContiguousStorageIfAvailable { append($0) }
+    if whole == nil { for byte in value.utf8 { appendEscaped(byte) } }
     bytes.append(UInt8(ascii: "\""))
     needsComma = true
   }
 
   public mutating func integer(_ value: some BinaryInteger) {
     separate()
-    bytes.append(contentsOf: String(value).utf8)
+    if let plain = Int(exactly: value), plain >= 0 {
+      bytes.appendDecimal(plain)
+    } else {
+      bytes.append(contentsOf: String(value).utf8)
+    }
     needsComma = true
   }
 
@@ -77,7 +83,8 @@ public struct JSONWriter: Sendable {
   /// A value that is JSON already (a stored record).
   public mutating func raw(_ json: some Sequence<UInt8>) {
     separate()
-    bytes.append(contentsOf: json)
+    let whole: Void? = json.withContiguousStorageIfAvailable { bytes.append(contentsOf: $0) }
+    if whole == nil { bytes.append(contentsOf: json) }
     needsComma = true
   }
 
@@ -111,6 +118,21 @@ public struct JSONWriter: Sendable {
 
   private mutating func separate() {
     if needsComma { bytes.append(UInt8(ascii: ",")) }
+  }
+
+  /// Runs without anything to escape go in at once.
+  private mutating func append(_ text: UnsafeBufferPointer<UInt8>) {
+    var start = 0
+    for place in text.indices where Self.needsEscape(text[place]) {
+      bytes.append(contentsOf: text[start..<place])
+      appendEscaped(text[place])
+      start = place + 1
+    }
+    bytes.append(contentsOf: text[start...])
+  }
+
+  private static func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }
 
   private mutating func appendEscaped(_ byte: UInt8) {

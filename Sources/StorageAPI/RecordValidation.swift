@@ -19,10 +19,10 @@ public enum RecordValidation {
   public static func filename(_ name: String) throws(APIError) {
     let field = "original_filename"
     if name.isEmpty { throw refuse(field, "the file has no name; send one of 1–255 characters") }
-    if name.count > filenameCharactersMax || name.utf8.count > filenameBytesMax {
+    if isLonger(name, than: filenameCharactersMax) || name.utf8.count > filenameBytesMax {
       throw refuse(field, "the file name is longer than \(filenameCharactersMax) characters; shorten it")
     }
-    if name.unicodeScalars.contains(where: isControl) {
+    if holdsControl(name) {
       throw refuse(field, "the file name holds a control character; remove it")
     }
     if name.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }) || name == "." || name == ".."
@@ -32,7 +32,7 @@ public enum RecordValidation {
   }
 
   public static func description(_ text: String) throws(APIError) {
-    if text.count > descriptionCharactersMax {
+    if isLonger(text, than: descriptionCharactersMax) {
       throw refuse("description", "longer than \(descriptionCharactersMax) characters (\(text.count)); shorten it")
     }
     if text.unicodeScalars.contains(where: { isControl($0) && $0 != "\n" && $0 != "\t" && $0 != "\r" }) {
@@ -43,10 +43,10 @@ public enum RecordValidation {
   public static func tags(_ tags: [String]) throws(APIError) {
     if tags.count > tagsMax { throw refuse("tags", "more than \(tagsMax) tags; send fewer") }
     for tag in tags {
-      if tag.isEmpty || tag.count > tagCharactersMax {
+      if tag.isEmpty || isLonger(tag, than: tagCharactersMax) {
         throw refuse("tags", "each tag must have 1–\(tagCharactersMax) characters")
       }
-      if tag.unicodeScalars.contains(where: isControl) {
+      if holdsControl(tag) {
         throw refuse("tags", "a tag holds a control character; remove it")
       }
     }
@@ -65,16 +65,28 @@ public enum RecordValidation {
 
   /// `type/subtype` with optional parameters, visible ASCII, at most 255 characters.
   public static func contentType(_ text: String) throws(APIError) {
-    let parts = text.prefix { $0 != ";" }.split(separator: "/", omittingEmptySubsequences: false)
-    let isVisible = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F }
-    if text.utf8.count > 255 || !isVisible || parts.count != 2 || parts.contains(where: \.isEmpty) {
+    var before = 0
+    var after = 0
+    var slashes = 0
+    var isPlain = text.utf8.count <= 255
+    var isParameter = false
+    for byte in text.utf8 {
+      isPlain = isPlain && byte >= 0x20 && byte < 0x7F
+      switch byte {
+      case UInt8(ascii: ";"): isParameter = true
+      case _ where isParameter: break
+      case UInt8(ascii: "/"): slashes += 1
+      default: if slashes == 0 { before += 1 } else { after += 1 }
+      }
+    }
+    if !isPlain || slashes != 1 || before == 0 || after == 0 {
       throw refuse("content_type", "must look like type/subtype, at most 255 visible ASCII characters")
     }
   }
 
   /// A token's `sub` or what an ingester says in its place.
   public static func subject(_ text: String) throws(APIError) {
-    if text.isEmpty || text.count > 200 || text.unicodeScalars.contains(where: isControl) {
+    if text.isEmpty || isLonger(text, than: 200) || holdsControl(text) {
       throw refuse("uploaded_by", "must have 1–200 characters and no control characters")
     }
   }
@@ -82,6 +94,17 @@ public enum RecordValidation {
   /// The error for `field`; the field stands in `details` too, for programs.
   public static func refuse(_ field: String, _ message: String) -> APIError {
     APIError(.validation, "\(field): \(message)", details: ["field": .string(field)])
+  }
+
+  /// Characters are never more than bytes, and bytes are counted for nothing.
+  private static func isLonger(_ text: String, than count: Int) -> Bool {
+    text.utf8.count > count && text.count > count
+  }
+
+  private static func holdsControl(_ text: String) -> Bool {
+    // ASCII, which most of it is, needs no tables.
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return false }
+    return text.unicodeScalars.contains(where: isControl)
   }
 
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

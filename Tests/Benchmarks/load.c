@@ -1,9 +1,11 @@
 // The load client of `make bench`, the same for both servers: one thread, epoll, TLS 1.3 with a client certificate.
 //
-//   load --port P --ca FILE --cert FILE --key FILE [--mode get|post|handshake|resume|idle]
+//   load --port P --ca FILE --cert FILE --key FILE [--mode get|post|put|handshake|resume|idle]
 //        [--connections N] [--seconds S | --requests N]
 //        [--path PATH] [--range-bytes N --file-bytes N] [--body-bytes N] [--token-file FILE]
-//        [--content-type TYPE] [--seed N]
+//        [--content-type TYPE] [--field 'Name: value'] [--seed N]
+//
+// put: each request goes to PATH followed by a number of its own.
 //
 // Certificates and key are PEM. It prints one JSON object. An error is a status other than 200, 201, 204
 // or 206, a wrong length, a cut or a TLS failure: a fast failure must never look fast.
@@ -25,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum mode { MODE_GET, MODE_POST, MODE_HANDSHAKE, MODE_RESUME, MODE_IDLE };
+enum mode { MODE_GET, MODE_POST, MODE_PUT, MODE_HANDSHAKE, MODE_RESUME, MODE_IDLE };
 enum state { HANDSHAKING, WRITING, READING_HEAD, READING_BODY, FINISHED };
 enum { HEAD_BYTES_MAX = 8192, LATENCIES_MAX = 8000000, EVENTS_MAX = 256, OPENING_MAX = 200 };
 
@@ -34,7 +36,7 @@ struct options {
   int port, connections;
   double seconds;
   long requests, range_bytes, file_bytes, body_bytes;
-  const char *authority, *certificate, *key, *path, *content_type;
+  const char *authority, *certificate, *key, *path, *content_type, *field;
   char token[4096];
   uint64_t seed;
 };
@@ -61,7 +63,7 @@ static struct options options = {.mode = MODE_GET,
 static SSL_CTX *context;
 static int epoll, active;
 static long done, failed, resumed, received, started;
-static double *latencies, deadline;
+static double *latencies, deadline, began_at, first_tenth, last_tenth;
 static long latency_count;
 static char *body, sink[1 << 18];
 
@@ -95,11 +97,14 @@ static bool may_start(void) {
 static void make_request(struct connection *c) {
   char authorization[4200] = "", extra[256] = "";
   if (options.token[0]) snprintf(authorization, sizeof authorization, "Authorization: Bearer %s\r\n", options.token);
-  const char *method = options.mode == MODE_POST ? "POST" : "GET";
+  const char *method = options.mode == MODE_POST ? "POST" : options.mode == MODE_PUT ? "PUT" : "GET";
+  bool sends = options.mode == MODE_POST || options.mode == MODE_PUT;
+  char path[600];
+  if (options.mode == MODE_PUT) snprintf(path, sizeof path, "%s%ld", options.path, started + 1);
   c->expected = -1;
-  if (options.mode == MODE_POST) {
-    snprintf(extra, sizeof extra, "Content-Type: %s\r\nContent-Length: %ld\r\n", options.content_type,
-             options.body_bytes);
+  if (sends) {
+    snprintf(extra, sizeof extra, "Content-Type: %s\r\nContent-Length: %ld\r\n%s%s", options.content_type,
+             options.body_bytes, options.field ? options.field : "", options.field ? "\r\n" : "");
   } else if (options.range_bytes > 0) {
     long offset = (long)(random_word() % (uint64_t)(options.file_bytes - options.range_bytes)) & ~4095L;
     snprintf(extra, sizeof extra, "Range: bytes=%ld-%ld\r\n", offset, offset + options.range_bytes - 1);
@@ -107,11 +112,13 @@ static void make_request(struct connection *c) {
   } else if (options.file_bytes > 0) {
     c->expected = options.file_bytes;
   }
-  size_t capacity = HEAD_BYTES_MAX + (options.mode == MODE_POST ? (size_t)options.body_bytes : 0);
+  size_t capacity = HEAD_BYTES_MAX + (sends ? (size_t)options.body_bytes : 0);
   if (!c->request && !(c->request = malloc(capacity))) die("malloc");
   c->request_bytes = (size_t)snprintf(c->request, HEAD_BYTES_MAX, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n",
-                                      method, options.path, authorization, extra);
-  if (options.mode == MODE_POST) {
+                                      method, options.mode == MODE_PUT ? path : options.path, authorization, extra);
+  if (sends) {
+    // No two documents are equal, and none compresses.
+    for (long i = 0; i + 8 <= options.body_bytes; i += 512) memcpy(body + i, (uint64_t[]){random_word()}, 8);
     memcpy(c->request + c->request_bytes, body, (size_t)options.body_bytes);
     c->request_bytes += (size_t)options.body_bytes;
   }
@@ -166,6 +173,8 @@ static void retire(struct connection *c) {
 static void succeed(struct connection *c) {
   if (latency_count < LATENCIES_MAX) latencies[latency_count++] = now() - c->began;
   done++;
+  if (options.requests >= 10 && done == options.requests / 10) first_tenth = now() - began_at;
+  if (options.requests >= 10 && done == options.requests - options.requests / 10) last_tenth = now();
   if (options.mode == MODE_HANDSHAKE || options.mode == MODE_RESUME) {
     if (SSL_session_reused(c->ssl)) resumed++;
     close_connection(c);
@@ -284,8 +293,8 @@ static void read_token(const char *path) {
 }
 
 static enum mode mode_named(const char *name) {
-  static const char *const names[] = {"get", "post", "handshake", "resume", "idle"};
-  for (int i = 0; i < 5; i++) if (!strcmp(name, names[i])) return (enum mode)i;
+  static const char *const names[] = {"get", "post", "put", "handshake", "resume", "idle"};
+  for (int i = 0; i < 6; i++) if (!strcmp(name, names[i])) return (enum mode)i;
   fprintf(stderr, "load: no mode %s\n", name);
   exit(2);
 }
@@ -295,7 +304,8 @@ static void parse(int count, char **arguments) {
       {"mode", 1, 0, 'm'},       {"port", 1, 0, 'p'},         {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 's'},
       {"requests", 1, 0, 'n'},   {"path", 1, 0, 'u'},         {"range-bytes", 1, 0, 'r'}, {"file-bytes", 1, 0, 'f'},
       {"body-bytes", 1, 0, 'b'}, {"token-file", 1, 0, 't'},  {"content-type", 1, 0, 'y'},
-      {"seed", 1, 0, 'x'},       {"ca", 1, 0, 'a'},           {"cert", 1, 0, 'C'},        {"key", 1, 0, 'k'},
+      {"seed", 1, 0, 'x'},       {"field", 1, 0, 'f' + 256},
+      {"ca", 1, 0, 'a'},           {"cert", 1, 0, 'C'},        {"key", 1, 0, 'k'},
       {0, 0, 0, 0}};
   for (int o; (o = getopt_long(count, arguments, "", known, NULL)) != -1;) {
     switch (o) {
@@ -313,6 +323,7 @@ static void parse(int count, char **arguments) {
       case 'k': options.key = optarg; break;
       case 't': read_token(optarg); break;
       case 'y': options.content_type = optarg; break;
+      case 'f' + 256: options.field = optarg; break;
       case 'x': options.seed = strtoull(optarg, NULL, 10) | 1; break;
       default: exit(2);
     }
@@ -327,7 +338,7 @@ int main(int count, char **arguments) {
   for (long i = 0; i < options.body_bytes; i++) body[i] = (char)random_word();
   struct connection *connections = calloc((size_t)options.connections, sizeof *connections);
   if (!connections || (epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) die("set-up");
-  double began = now();
+  double began = began_at = now();
   deadline = began + options.seconds;
   active = options.connections;
   int opened = 0;
@@ -348,6 +359,9 @@ int main(int count, char **arguments) {
   double seconds = now() - began;
   qsort(latencies, (size_t)latency_count, sizeof *latencies, by_size);
   printf("{\"requests\":%ld,\"errors\":%ld,\"resumed\":%ld,\"bytes\":%ld,", done, failed, resumed, received);
+  double tenth = (double)(options.requests / 10), last = began + seconds - last_tenth;
+  printf("\"first_tenth_rate\":%.1f,", first_tenth > 0 ? tenth / first_tenth : 0);
+  printf("\"last_tenth_rate\":%.1f,", last_tenth > 0 && last > 0 ? tenth / last : 0);
   printf("\"seconds\":%.4f,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", seconds, percentile(0.5), percentile(0.99));
   fflush(stdout);
   if (options.mode == MODE_IDLE) {  // hold the connections until the harness has measured and closes our input

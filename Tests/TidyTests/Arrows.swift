@@ -23,7 +23,7 @@ enum Arrows {
       .appliance,
       [
         ["Disk", "Sandbox"], ["Journal"], ["Store"], ["Upkeep"], ["ApplianceServer", "ApplianceFuzzTargets"],
-        ["artstore-appliance"],
+        ["artstore-appliance", "artstore-store-bench"],
       ]
     ),
     (

@@ -34,12 +34,24 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   case quarantineName
   /// The index, before journal segments go that it could be brought up to date from.
   case indexDurable
+  /// A segment's file of zeros, made ahead by a thread of its own, before it is used.
+  case spareBytes
+  /// A piece of a resumable upload, before its offset is promised.
+  case pieceBytes
+  /// The staging directory after what unfinished uploads left was tidied up at the start.
+  case ledgersTidied
   /// A document in an export. Not the store's: an export that ends well is durable, nothing else rests on it.
   case exportBytes
   /// The index's directory after its files were removed on request. Not the store's: an index that comes back with a
   /// power cut is judged like any other.
   case indexRemoval
 
-  /// Those of the running store, whose absence loses what was promised.
-  public static let ofStore = allCases.filter { $0 != .exportBytes && $0 != .indexRemoval }
+  /// Those that the simulation does not come to: the two that are not the store's, the thread that makes segments
+  /// ahead, and resumable uploads, which have tests of their own.
+  public static let notSimulated: Set<SyncSite> = [
+    .exportBytes, .indexRemoval, .spareBytes, .pieceBytes, .ledgersTidied,
+  ]
+
+  /// Those whose absence the simulation must notice.
+  public static let simulated = allCases.filter { !notSimulated.contains($0) }
 }

@@ -33,11 +33,18 @@ struct ActiveSegment: ~Copyable {
   /// A new segment, durable with its name before it is used: temporary name, sync, rename, directory sync. Its blocks
   /// are reserved, so that a full disk is met here and not inside a batch.
   static func create(
-    _ header: SegmentHeader, in configuration: JournalConfiguration, disk: any Disk
+    _ header: SegmentHeader, in configuration: JournalConfiguration, disk: any Disk, spares: SpareSegments? = nil
   ) throws(DiskError) -> ActiveSegment {
     let bytes = header.encoded()
+    let path = configuration.segmentPath(header.number)
+    if let spare = spares?.take() {
+      try spare.write(bytes, at: 0)
+      try name(spare, path, disk: disk)
+      try disk.reached(.segmentDirectorySynced)
+      return ActiveSegment(header, file: spare, bytes: bytes)
+    }
     let file = try install(
-      bytes, at: configuration.segmentPath(header.number), reserving: configuration.segmentBytesMax,
+      bytes, at: path, reserving: configuration.segmentBytesMax,
       isRoomNeeded: true, disk: disk)
     try disk.reached(.segmentDirectorySynced)
     return ActiveSegment(header, file: file, bytes: bytes)
@@ -52,16 +59,20 @@ struct ActiveSegment: ~Copyable {
     do throws(DiskError) {
       try reserve(room, in: file, isNeeded: isRoomNeeded)
       try file.write(bytes, at: 0)
-      try file.sync(.segmentBytes)
-      try disk.reached(.segmentCreated)
-      try disk.rename(temporary, to: path)
-      try disk.syncDirectory(RealDisk.parent(of: path), .segmentName)
+      try name(file, path, disk: disk)
     } catch {
       file.close()
       if error.isFull { try disk.unlink(temporary) }
       throw error
     }
     return file
+  }
+
+  private static func name(_ file: any DiskFile, _ path: String, disk: any Disk) throws(DiskError) {
+    try file.sync(.segmentBytes)
+    try disk.reached(.segmentCreated)
+    try disk.rename(file.path, to: path)
+    try disk.syncDirectory(RealDisk.parent(of: path), .segmentName)
   }
 
   /// Recovery on a full disk goes on without the promise; a batch may then meet the full disk itself.

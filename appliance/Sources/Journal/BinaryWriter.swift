@@ -12,7 +12,11 @@ public struct BinaryWriter: Sendable {
 
   public mutating func uint64(_ value: UInt64) { integer(value) }
 
-  public mutating func raw(_ value: some Collection<UInt8>) { bytes.append(contentsOf: value) }
+  public mutating func raw(_ value: some Collection<UInt8>) {
+    // In one piece: callers of other modules come here through a protocol.
+    let whole: Void? = value.withContiguousStorageIfAvailable { bytes.append(contentsOf: $0) }
+    if whole == nil { bytes.append(contentsOf: value) }
+  }
 
   /// A count of 2 bytes, then the bytes; at most 65,535 of them.
   public mutating func short(_ value: some Collection<UInt8>) {

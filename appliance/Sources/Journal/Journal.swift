@@ -7,13 +7,16 @@ internal import Disk
 // DIRECTORY
 //
 //   000000000000000001.wal            segments, numbered from 1; the highest is the active one
+//   spare-1                           a file of zeros for a segment to come; never holds anything
 //   000000000000000001.wal.torn-42    a torn tail that recovery set aside (LSN 42 was the first that was not whole)
 //   archive/000000000000000001.wal.lz4  sealed segments, LZ4 frames that `lz4 -d` reads
 //   archive/anchor.json               where the chain begins after older archives were pruned
 //
 // SEGMENT (at most 16 MiB unless one batch needs more)
 //
-//   A header, then records back to back. All integers are little-endian. Records begin at multiples of 8.
+//   A header, then records back to back, then nothing or zeros: a segment may lie in a file that was written full of
+//   zeros before (decision 0015), and what is said of a whole segment, its hash first, means it without them. All
+//   integers are little-endian. Records begin at multiples of 8.
 //
 //   offset size  header
 //        0    8  magic "ARTSJNL" and a zero byte
@@ -92,6 +95,7 @@ public final class Journal {
   let configuration: JournalConfiguration
   let disk: any Disk
   let time: any TimeSource
+  private let spares: SpareSegments?
   var segment: ActiveSegment
   /// LSN of the last record of the last durable batch.
   public private(set) var durableLSN: UInt64
@@ -106,8 +110,9 @@ public final class Journal {
   /// Continues after recovery: see `JournalRecovery`.
   init(
     _ configuration: JournalConfiguration, disk: any Disk, time: any TimeSource, segment: consuming ActiveSegment,
-    lastLSN: UInt64
+    lastLSN: UInt64, spares: SpareSegments?
   ) {
+    self.spares = spares
     self.configuration = configuration
     self.disk = disk
     self.time = time
@@ -227,7 +232,7 @@ public final class Journal {
     let old = (header: segment.header, file: segment.file, bytes: segment.count)
     do throws(DiskError) {
       try disk.reached(.segmentSealed)
-      segment = try ActiveSegment.create(header, in: configuration, disk: disk)
+      segment = try ActiveSegment.create(header, in: configuration, disk: disk, spares: spares)
     } catch {
       if error.isFull { throw .full(error) }
       throw fail(error)

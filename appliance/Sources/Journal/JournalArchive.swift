@@ -28,15 +28,19 @@ public final class JournalArchive: Sendable {
   /// Archives a sealed segment, verifies the copy past the page cache, then removes the raw file. Only for segments
   /// whose every change is durable elsewhere. Doing it again after a crash is harmless.
   public func take(_ segment: SealedSegment) throws(JournalError) {
-    let raw = configuration.segmentPath(segment.number)
+    let path = configuration.segmentPath(segment.number)
     do throws(DiskError) {
-      guard let bytes = try disk.contents(raw, limit: Self.segmentBytesMax) else { return }
-      try write(bytes, number: segment.number)
-      guard try verify(bytes, number: segment.number) else {
-        throw DiskError.failed("verify", path(segment.number))
+      guard try disk.stat(path) != nil else { return }
+      let raw = try disk.open(path, .read)
+      defer { raw.close() }
+      // Without the zeros of a file that was made ahead.
+      let count = min(try raw.size(), segment.bytes)
+      try write(raw, count: count, number: segment.number)
+      guard try verify(raw, count: count, number: segment.number) else {
+        throw DiskError.failed("verify", self.path(segment.number))
       }
       try disk.reached(.archiveVerified)
-      try disk.unlink(raw)
+      try disk.unlink(path)
       try disk.syncDirectory(configuration.directory, .segmentRemoval)
       try disk.reached(.segmentRemoved)
     } catch {
@@ -44,17 +48,35 @@ public final class JournalArchive: Sendable {
     }
   }
 
-  private func write(_ bytes: [UInt8], number: UInt64) throws(DiskError) {
-    let frame: [UInt8]
-    do throws(LZ4Frame.Failure) {
-      frame = try LZ4Frame.compress(bytes)
-    } catch {
-      throw DiskError("compress (\(error.message))", path(number), code: 12)
-    }
+  /// What is read and written at once.
+  private static let pieceBytes = 256 << 10
+
+  private func write(_ raw: any DiskFile, count: Int, number: UInt64) throws(DiskError) {
     let temporary = path(number) + ".tmp"
     let file = try disk.open(temporary, .replace)
     defer { file.close() }
-    try file.write(frame, at: 0)
+    func compressed<Result>(_ body: () throws(LZ4Frame.Failure) -> Result) throws(DiskError) -> Result {
+      do throws(LZ4Frame.Failure) {
+        return try body()
+      } catch {
+        throw DiskError("compress (\(error.message))", path(number), code: 12)
+      }
+    }
+    let frame = try compressed { () throws(LZ4Frame.Failure) in try LZ4Frame.Writer(count: count) }
+    var held = try compressed { () throws(LZ4Frame.Failure) in try frame.begin() }
+    var (place, at) = (0, 0)
+    while place < count {
+      let piece = try raw.read(at: place, count: min(Self.pieceBytes, count - place))
+      if piece.isEmpty { break }
+      place += piece.count
+      held += try compressed { () throws(LZ4Frame.Failure) in try frame.add(piece) }
+      guard held.count >= Self.pieceBytes else { continue }
+      try file.write(held, at: at)
+      at += held.count
+      held.removeAll(keepingCapacity: true)
+    }
+    held += try compressed { () throws(LZ4Frame.Failure) in try frame.end() }
+    try file.write(held, at: at)
     try file.sync(.archiveBytes)
     try disk.reached(.archiveWritten)
     try disk.rename(temporary, to: path(number))
@@ -62,16 +84,32 @@ public final class JournalArchive: Sendable {
     try disk.reached(.archiveRenamed)
   }
 
-  private func verify(_ bytes: [UInt8], number: UInt64) throws(DiskError) -> Bool {
+  private func verify(_ raw: any DiskFile, count: Int, number: UInt64) throws(DiskError) -> Bool {
     let file = try disk.open(path(number), .read)
     defer { file.close() }
     file.dropCache()
-    let frame = try file.contents(limit: Self.segmentBytesMax * 2)
-    do throws(LZ4Frame.Failure) {
-      return try LZ4Frame.decompress(frame, limit: Self.segmentBytesMax) == bytes
-    } catch {
-      return false
+    let frame: LZ4Frame.Reader
+    do throws(LZ4Frame.Failure) { frame = try LZ4Frame.Reader() } catch { return false }
+    var (place, at) = (0, 0)
+    var isSame = true
+    while isSame {
+      let piece = try file.read(at: at, count: Self.pieceBytes)
+      if piece.isEmpty { break }
+      at += piece.count
+      do throws(LZ4Frame.ReadError<DiskError>) {
+        try frame.add(piece) { (content) throws(DiskError) in
+          if isSame { isSame = content.isSame(as: try raw.read(at: place, count: content.count)) }
+          place += content.count
+        }
+      } catch {
+        switch error {
+        case .frame: return false
+        case .stopped(let failure): throw failure
+        }
+      }
     }
+    do throws(LZ4Frame.Failure) { try frame.end() } catch { return false }
+    return isSame && place == count
   }
 
   /// Removes the oldest archives until at most `limit` bytes are left. The anchor is durable before anything is
@@ -154,6 +192,26 @@ public final class JournalArchive: Sendable {
       throw .damaged(file: path(number), offset: 0, reason: "the archive does not decompress: \(error.message)")
     }
   }
+
+  /// The first `count` raw bytes of a segment; its checksums are not looked at.
+  func head(_ number: UInt64, count: Int) throws(JournalError) -> [UInt8] {
+    let frame: [UInt8]
+    do throws(DiskError) {
+      let file = try disk.open(path(number), .read)
+      defer { file.close() }
+      // One block of the frame holds what is asked for; blocks have 64 KiB at most and are seldom larger packed.
+      frame = try file.read(at: 0, count: Self.headBytes)
+    } catch {
+      throw .disk(error)
+    }
+    do throws(LZ4Frame.Failure) {
+      return try LZ4Frame.head(frame, count: count)
+    } catch {
+      throw .damaged(file: path(number), offset: 0, reason: "the archive does not decompress: \(error.message)")
+    }
+  }
+
+  private static let headBytes = 128 << 10
 
   func path(_ number: UInt64) -> String { "\(directory)/\(SegmentName.text(number)).lz4" }
 }

@@ -79,10 +79,10 @@ public final class JournalRecovery {
   /// Begins a new incarnation, durable before this returns, and hands over the journal. `first`: records that become
   /// durable with it, so that neither is there without the other.
   public func start(
-    incarnation: UInt64, first: [(type: RecordType, payload: [UInt8])] = []
+    incarnation: UInt64, first: [(type: RecordType, payload: [UInt8])] = [], spares: SpareSegments? = nil
   ) throws(JournalError) -> sending Journal {
     let segment = try firstSegment()
-    let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN)
+    let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, spares: spares)
     if journal.segmentEpoch != configuration.epoch { try journal.seal() }
     let now = time.now()
     let lsn = journal.add(.incarnation) { writer in
@@ -145,10 +145,10 @@ extension JournalRecovery {
       if isLast {
         try takeOver(reader)
       } else {
-        previous = (reader.header, SHA256.digest(bytes))
+        previous = (reader.header, SHA256.digest(reader.whole))
         sealed.append(
           SealedSegment(
-            number: number, firstLSN: reader.header.firstLSN, lastLSN: reader.lastLSN, bytes: bytes.count))
+            number: number, firstLSN: reader.header.firstLSN, lastLSN: reader.lastLSN, bytes: reader.whole.count))
       }
     }
     guard lastLSN >= attestedLSN else {

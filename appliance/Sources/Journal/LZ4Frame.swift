@@ -1,4 +1,5 @@
 internal import CLZ4
+internal import Glibc
 
 /// The LZ4 frame format (its specification 1.6.x) with a content checksum: what `lz4 -d` reads.
 enum LZ4Frame {
@@ -8,32 +9,130 @@ enum LZ4Frame {
     var description: String { "\(attempt): \(message)" }
   }
 
-  /// One frame holding all of `bytes`, their size and checksum in it.
-  static func compress(_ bytes: [UInt8]) throws(Failure) -> [UInt8] {
-    var preferences = LZ4F_preferences_t()
-    preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled
-    preferences.frameInfo.blockChecksumFlag = LZ4F_blockChecksumEnabled
-    preferences.frameInfo.contentSize = UInt64(bytes.count)
-    let bound = LZ4F_compressFrameBound(bytes.count, &preferences)
-    var status = 0
-    let out = [UInt8](unsafeUninitializedCapacity: bound) { buffer, filled in
-      status = LZ4F_compressFrame(buffer.baseAddress, bound, bytes, bytes.count, &preferences)
-      filled = LZ4F_isError(status) == 0 ? status : 0
+  /// Makes one frame of pieces as they come: a segment is never in memory whole. `begin`'s bytes, then each `add`'s,
+  /// then `end`'s are the frame; its size and checksum are in it.
+  final class Writer {
+    private let context: OpaquePointer
+    private var preferences = LZ4F_preferences_t()
+
+    /// `count`: how many bytes will be added.
+    init(count: Int) throws(Failure) {
+      var context: OpaquePointer?
+      let made = LZ4F_createCompressionContext(&context, UInt32(LZ4F_VERSION))
+      guard LZ4F_isError(made) == 0, let context else { throw failure("compress", made) }
+      self.context = context
+      preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled
+      preferences.frameInfo.contentSize = UInt64(count)
     }
-    guard LZ4F_isError(status) == 0 else { throw failure("compress", status) }
-    return out
+
+    deinit { LZ4F_freeCompressionContext(context) }
+
+    func begin() throws(Failure) -> [UInt8] {
+      try bytes(Int(LZ4F_HEADER_SIZE_MAX)) { LZ4F_compressBegin(context, $0, $1, &preferences) }
+    }
+
+    func add(_ piece: [UInt8]) throws(Failure) -> [UInt8] {
+      try bytes(LZ4F_compressBound(piece.count, &preferences)) {
+        LZ4F_compressUpdate(context, $0, $1, piece, piece.count, nil)
+      }
+    }
+
+    func end() throws(Failure) -> [UInt8] {
+      try bytes(LZ4F_compressBound(0, &preferences)) { LZ4F_compressEnd(context, $0, $1, nil) }
+    }
+
+    private func bytes(_ bound: Int, _ make: (UnsafeMutableRawPointer?, Int) -> Int) throws(Failure) -> [UInt8] {
+      var status = 0
+      let out = [UInt8](unsafeUninitializedCapacity: bound) { buffer, filled in
+        status = make(buffer.baseAddress, bound)
+        filled = LZ4F_isError(status) == 0 ? status : 0
+      }
+      guard LZ4F_isError(status) == 0 else { throw failure("compress", status) }
+      return out
+    }
+  }
+
+  /// Takes one frame piece by piece and gives its content as it comes; checks its checksums.
+  final class Reader {
+    private let context: OpaquePointer
+    private var chunk = [UInt8](repeating: 0, count: 256 << 10)
+    private var isAtEnd = false
+
+    init() throws(Failure) {
+      var context: OpaquePointer?
+      let made = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
+      guard LZ4F_isError(made) == 0, let context else { throw failure("decompress", made) }
+      self.context = context
+    }
+
+    deinit { LZ4F_freeDecompressionContext(context) }
+
+    /// Calls `take` with what `piece` gives.
+    func add<Stop: Error>(
+      _ piece: [UInt8], _ take: (ArraySlice<UInt8>) throws(Stop) -> Void
+    ) throws(ReadError<Stop>) {
+      var position = 0
+      // Once more when all is consumed: the library may hold back what did not fit the chunk.
+      var isDrained = false
+      while position < piece.count || !isDrained {
+        if isAtEnd {
+          if position < piece.count { throw .frame(Failure(attempt: "decompress", message: "bytes follow the frame")) }
+          return
+        }
+        var produced = chunk.count
+        var consumed = piece.count - position
+        let status = piece.withUnsafeBytes { source in
+          LZ4F_decompress(context, &chunk, &produced, source.baseAddress.map { $0 + position }, &consumed, nil)
+        }
+        guard LZ4F_isError(status) == 0 else { throw .frame(failure("decompress", status)) }
+        position += consumed
+        isAtEnd = status == 0
+        isDrained = produced < chunk.count
+        do throws(Stop) { try take(chunk[..<produced]) } catch { throw .stopped(error) }
+      }
+    }
+
+    /// After the last piece.
+    func end() throws(Failure) {
+      guard isAtEnd else { throw Failure(attempt: "decompress", message: "the frame is cut") }
+    }
+  }
+
+  enum ReadError<Stop: Error>: Error {
+    case frame(Failure)
+    case stopped(Stop)
   }
 
   /// The content of one frame; checks its checksums. Refuses more than `limit` bytes.
   static func decompress(_ frame: [UInt8], limit: Int) throws(Failure) -> [UInt8] {
+    let reader = try Reader()
+    var out: [UInt8] = []
+    do throws(ReadError<Failure>) {
+      try reader.add(frame) { (chunk) throws(Failure) in
+        guard out.count + chunk.count <= limit else {
+          throw Failure(attempt: "decompress", message: "more than \(limit) bytes")
+        }
+        out.append(contentsOf: chunk)
+      }
+    } catch {
+      switch error {
+      case .frame(let failure), .stopped(let failure): throw failure
+      }
+    }
+    try reader.end()
+    return out
+  }
+
+  /// The first `count` bytes of a frame of which only the beginning is at hand.
+  static func head(_ frame: [UInt8], count: Int) throws(Failure) -> [UInt8] {
     var context: OpaquePointer?
     let made = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
     guard LZ4F_isError(made) == 0, let context else { throw failure("decompress", made) }
     defer { LZ4F_freeDecompressionContext(context) }
     var out: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 256 << 10)
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
     var position = 0
-    while true {
+    while out.count < count {
       var produced = chunk.count
       var consumed = frame.count - position
       let status = frame.withUnsafeBytes { source in
@@ -41,20 +140,25 @@ enum LZ4Frame {
       }
       guard LZ4F_isError(status) == 0 else { throw failure("decompress", status) }
       position += consumed
-      guard out.count + produced <= limit else {
-        throw Failure(attempt: "decompress", message: "more than \(limit) bytes")
-      }
       out.append(contentsOf: chunk[..<produced])
-      if status == 0 { break }
       guard produced > 0 || position < frame.count else {
         throw Failure(attempt: "decompress", message: "the frame is cut")
       }
     }
-    guard position == frame.count else { throw Failure(attempt: "decompress", message: "bytes follow the frame") }
-    return out
+    return Array(out.prefix(count))
   }
 
   private static func failure(_ attempt: String, _ status: Int) -> Failure {
     Failure(attempt: attempt, message: String(cString: LZ4F_getErrorName(status)))
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// Whether both hold the same bytes, in one call instead of a loop.
+  func isSame(as other: [UInt8]) -> Bool {
+    guard count == other.count else { return false }
+    return withUnsafeBytes { own in
+      other.withUnsafeBytes { own.isEmpty || memcmp(own.baseAddress!, $0.baseAddress!, own.count) == 0 }  // not empty
+    }
   }
 }

@@ -19,6 +19,10 @@ package struct SegmentReader {
     lastLSN = header.firstLSN - 1
   }
 
+  /// The segment without the zeros behind it, once reading has come to its clean end; before, all bytes.
+  var whole: ArraySlice<UInt8> { isAtCleanEnd ? bytes[..<offset] : bytes[...] }
+  private var isAtCleanEnd = false
+
   /// Why reading stopped.
   package enum End: Equatable {
     /// The bytes end here, or only zeros follow.
@@ -33,7 +37,10 @@ package struct SegmentReader {
   }
 
   package mutating func next() -> Step {
-    guard offset < bytes.count else { return .end(.clean) }
+    guard offset < bytes.count else {
+      isAtCleanEnd = true
+      return .end(.clean)
+    }
     switch record(at: offset) {
     case .success(let record):
       let expected = record.type.takesLSN ? lastLSN + 1 : lastLSN
@@ -44,7 +51,10 @@ package struct SegmentReader {
       offset += Record.headerBytes + Record.padded(record.payload.count)
       return .record(record)
     case .failure(let fault):
-      if bytes[offset...].allSatisfy({ $0 == 0 }) { return .end(.clean) }
+      if bytes[offset...].allSatisfy({ $0 == 0 }) {
+        isAtCleanEnd = true
+        return .end(.clean)
+      }
       return .end(.bad(reason: fault.reason))
     }
   }

@@ -36,6 +36,9 @@ public struct Attributes: Sendable {
   /// The file's bytes.
   public var encoded: [UInt8] { Self.encode(json: record.json, path: path, epoch: epoch, lsn: lsn) }
 
+  /// Whether `encode` surely fits the file: every byte of the path might need an escape.
+  static func isSmall(json: [UInt8], path: String) -> Bool { json.count + path.utf8.count * 6 + 128 <= bytesMax }
+
   /// The size that `encode` will have at most, whatever the LSN.
   static func sizeMax(json: [UInt8], path: String) -> Int {
     encode(json: json, path: path, epoch: .max, lsn: .max).count

@@ -202,7 +202,9 @@ extension Batch {
     _ journal: Journal
   ) throws(APIError) -> UInt64 {
     let json = record.json
-    try DraftRules.check(size: Attributes.sizeMax(json: json, path: row.path), of: record)
+    if !Attributes.isSmall(json: json, path: row.path) {
+      try DraftRules.check(size: Attributes.sizeMax(json: json, path: row.path), of: record)
+    }
     let lsn = journal.nextLSN
     let attributes = Attributes.encode(json: json, path: row.path, epoch: context.epoch, lsn: lsn)
     add(

@@ -22,7 +22,7 @@ extension Store {
       throw .full
     }
     return Upload(
-      self, draft: draft, id: draft.id ?? .random(random), reserved: promised + Capacity.overheadBytes)
+      self, draft: draft, id: draft.id ?? .random(random), mode: mode, reserved: promised + Capacity.overheadBytes)
   }
 
   func reserve(_ count: Int) -> Bool {
@@ -31,12 +31,13 @@ extension Store {
     return capacity.reserve(count, used: used, pending: shared.placements.bytes)
   }
 
-  /// The record that a finished upload becomes.
+  /// The record that a finished upload becomes. `checkedIn`: the mode that this very draft was checked in.
   func prepare(
-    _ draft: FileDraft, id: FileID, checksum: Checksum, size: Int, body: PreparedDocument.Body, hasChosenID: Bool
+    _ draft: FileDraft, id: FileID, checksum: Checksum, size: Int, body: PreparedDocument.Body, hasChosenID: Bool,
+    checkedIn known: ApplianceMode?
   ) throws(APIError) -> PreparedDocument {
     let mode = mode
-    try DraftRules.check(draft, in: mode)
+    if known != mode { try DraftRules.check(draft, in: mode) }
     // Milliseconds: what the text of a time carries without a tail.
     let now = Timestamp(microseconds: shared.time.now().microseconds / 1000 * 1000)
     let policy = mode.retentionPolicy
@@ -48,7 +49,9 @@ extension Store {
       expiresAt: days.map { now + .seconds($0 * 86_400) }, metadata: draft.metadata)
     let path = StoredName.path(id: id, filename: draft.filename, uploader: draft.uploadedBy, at: now)
     let json = record.json
-    try DraftRules.check(size: Attributes.sizeMax(json: json, path: path), of: record)
+    if !Attributes.isSmall(json: json, path: path) {
+      try DraftRules.check(size: Attributes.sizeMax(json: json, path: path), of: record)
+    }
     return PreparedDocument(record: record, json: json, path: path, body: body, hasChosenID: hasChosenID)
   }
 

@@ -26,8 +26,10 @@ public final class Store: Sendable {
   let workers: DiskWorkers
   let keeper: Keeper
   let archive: JournalArchive
+  private let spares: SpareSegments
   let random: any RandomSource
   let rebuild: IndexRebuild?
+  let resumable: UploadSessions
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
   /// Where kept history began when it was last looked at.
@@ -64,7 +66,9 @@ public final class Store: Sendable {
     committer = parts.committer
     capacity = parts.capacity
     archive = parts.archive
+    spares = parts.spares
     random = parts.random
+    resumable = UploadSessions(parts.resumable)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil
@@ -80,13 +84,14 @@ public final class Store: Sendable {
   }
 
   private func startThreads() throws(DiskError) {
-    let (committer, placements, keeper, wake) = (committer, shared.placements, keeper, keeperWake)
+    let (committer, placements, keeper, wake, spares) = (committer, shared.placements, keeper, keeperWake, spares)
     var started = [
       try DedicatedThread("committer") { committer.run() },
       try DedicatedThread("placer") { placements.run() },
       try DedicatedThread("keeper") {
         while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }
       },
+      try DedicatedThread("spares") { spares.run() },
     ]
     if let rebuild { started.append(try DedicatedThread("rebuild") { rebuild.run() }) }
     threads.withLock { $0 = started }
@@ -101,6 +106,7 @@ public final class Store: Sendable {
     shared.placements.place(upTo: 16)
     let isDue = keeper.isDue
     if isDue { keeper.run() }
+    spares.prepare()
     return commits > 0 || isDue || shared.placements.placedThrough != before
   }
 
@@ -123,8 +129,10 @@ public final class Store: Sendable {
     committer.queue.close()
     shared.placements.wake.close()
     keeperWake.close()
+    spares.wake.close()
     for thread in threads.withLock({ $0 }) { thread.join() }
     workers.stop()
+    spares.close()
     if shared.status.readOnlyReason == nil {
       flush()
       committer.attest()

@@ -10,11 +10,13 @@ struct StoreParts: ~Copyable {
   let committer: Committer
   let capacity: Capacity
   let archive: JournalArchive
+  let spares: SpareSegments
   let random: any RandomSource
   let lock: any DiskFile
   let recovery: RecoverySummary
   let missing: [FileID]
   let needsRebuild: Bool
+  let resumable: [UploadSession]
 }
 
 /// The way from files to a running store: lock, identity, index, journal, redo, a new incarnation, a checkpoint.
@@ -91,12 +93,12 @@ struct StoreOpening {
     summary.seconds = (time.uptime() - began).inSeconds
     let configured = try configuredMode()
     let mode = redo.mode ?? checkpoint?.mode ?? configured
-    try clearStaging()
+    let resumable = try loadResumable()
     let parts = try assemble(
       Findings(
         identity: identity, index: index, recovery: recovery, checkpoint: checkpoint, mode: mode, summary: summary,
-        missing: redo.missing, journal: journalConfiguration,
-        newestChange: newestChange(index, redo)))
+        missing: redo.missing, journal: journalConfiguration, newestChange: newestChange(index, redo),
+        resumable: resumable))
     return try Store(parts, configuration: configuration)
   }
 
@@ -110,13 +112,16 @@ struct StoreOpening {
     let missing: [FileID]
     let journal: JournalConfiguration
     let newestChange: Timestamp
+    let resumable: [UploadSession]
   }
 
   private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
     let recovered = found.recovery.lastLSN
     let journal: Journal
+    let spares = SpareSegments(found.journal, disk: disk)
+    do throws(DiskError) { try spares.removeOld() } catch { throw .disk(error) }
     do throws(JournalError) {
-      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found))
+      journal = try found.recovery.start(incarnation: random.uint64() >> 1, first: adoption(found), spares: spares)
     } catch {
       throw .journal(error)
     }
@@ -141,6 +146,9 @@ struct StoreOpening {
         headroom: configuration.headroomBytes,
         others: [configuration.journalDirectory, configuration.indexDirectory],
         segmentBytes: found.journal.segmentBytesMax, time: time)
+      for session in found.resumable where session.phase == .open {
+        capacity.adopt(reserved: session.reserved, staged: session.isPartMissing ? 0 : session.offset)
+      }
       archive = try JournalArchive(found.journal, disk: disk)
     } catch {
       throw .disk(error)
@@ -159,8 +167,8 @@ struct StoreOpening {
     }
     return StoreParts(
       storageID: found.identity.storageID, shared: shared, committer: committer, capacity: capacity, archive: archive,
-      random: random, lock: lock, recovery: found.summary, missing: found.missing,
-      needsRebuild: found.index.state != .ready)
+      spares: spares, random: random, lock: lock, recovery: found.summary, missing: found.missing,
+      needsRebuild: found.index.state != .ready, resumable: found.resumable)
   }
 
   /// The time of the newest change, to notice a clock that went backwards.
@@ -228,13 +236,7 @@ struct StoreOpening {
   }
 
   /// Unfinished uploads of earlier runs; what the journal knows was moved into place by redo.
-  private func clearStaging() throws(StoreError) {
-    do throws(DiskError) {
-      for entry in try disk.list(tree.staging) where entry.name.hasSuffix(".part") {
-        try disk.unlink("\(tree.staging)/\(entry.name)")
-      }
-    } catch {
-      throw .disk(error)
-    }
+  private func loadResumable() throws(StoreError) -> [UploadSession] {
+    do throws(DiskError) { return try UploadSessions.load(tree.staging, disk) } catch { throw .disk(error) }
   }
 }

@@ -13,7 +13,12 @@ public final class Upload: Sendable {
   public let id: FileID
   private let store: Store
   private let draft: FileDraft
+  /// The mode that the draft was checked in.
+  private let mode: ApplianceMode
   private let state: Mutex<State>
+  /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
+  /// replayed, would take the new bytes for the old ones.
+  private let stagingName: String
 
   /// Room is promised in steps of this many bytes when the length was not declared.
   static let reservationStep = 8 << 20
@@ -29,10 +34,12 @@ public final class Upload: Sendable {
     var isOpen = true
   }
 
-  init(_ store: Store, draft: FileDraft, id: FileID, reserved: Int) {
+  init(_ store: Store, draft: FileDraft, id: FileID, mode: ApplianceMode, reserved: Int) {
     self.store = store
     self.draft = draft
     self.id = id
+    stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
+    self.mode = mode
     state = Mutex(State(reserved: reserved))
   }
 
@@ -113,6 +120,7 @@ public final class Upload: Sendable {
   /// Everything but the commit: checks, hash, and for large documents the syncs that must precede the record.
   func prepare(expected: Checksum?, attributes: FileDraft?) async throws(APIError) -> Prepared {
     do throws(APIError) {
+      let checked = attributes == nil ? mode : nil
       let draft = attributes ?? draft
       let (checksum, size, file, buffer) = try state.withLock { (state) throws(APIError) in
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
@@ -123,8 +131,8 @@ public final class Upload: Sendable {
           .checksumMismatch, "the bytes that arrived have SHA-256 \(checksum), not \(expected); send them again")
       }
       let document = try store.prepare(
-        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged("\(id).part"),
-        hasChosenID: self.draft.id != nil)
+        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
+        hasChosenID: self.draft.id != nil, checkedIn: checked)
       if let file { try await makeDurable(file) }
       return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
     } catch {
@@ -184,5 +192,5 @@ public final class Upload: Sendable {
     store.capacity.leave()
   }
 
-  private var stagingPath: String { "\(store.shared.tree.staging)/\(id).part" }
+  private var stagingPath: String { "\(store.shared.tree.staging)/\(stagingName)" }
 }

@@ -49,7 +49,7 @@ import Testing
   }
 
   /// The check can fail: a build that leaves out a sync loses documents, and the simulation says so.
-  @Test(arguments: SyncSite.ofStore)
+  @Test(arguments: SyncSite.simulated)
   func aSyncLeftOutIsCaughtSimulation(_ omitted: SyncSite) async throws {
     let report = try await SimulationReport.run(
       (0..<3000).map(UInt64.init), omitting: [omitted], untilFailure: true, workers: 1, striking: true)
