@@ -36,6 +36,8 @@ class Appliance:
         self.port, self.probe_port = free_port(), free_port()
         self._program = paths.program("appliance", configuration)
         self._process: Process | None = None
+        # What starts the program instead: strace, a profiler.
+        self.wrapper: list[str] = []
         directory.mkdir(parents=True, exist_ok=True)
         self.settings = {
             "SE_DATA_DIR": str(self.data),
@@ -56,7 +58,7 @@ class Appliance:
 
     def start(self, seconds: float = 60) -> None:
         """Starts the daemon and waits until its probe listener says it is alive and ready to be asked."""
-        self._process = Process(self.name, [self._program, "serve"], self.log, environment=self.settings)
+        self._process = Process(self.name, [*self.wrapper, self._program, "serve"], self.log, environment=self.settings)
         self._process.wait_until(self._is_live, "answering on its probe listener", seconds)
 
     def claim_code(self) -> str:

@@ -14,6 +14,7 @@ public enum CrashPoint: String, Sendable, CaseIterable, Hashable {
   case attributesRemoved
   case fileSystemSynced
   case checkpointCommitted
+  case indexDurable
   case segmentSealed
   case segmentCreated
   case segmentDirectorySynced

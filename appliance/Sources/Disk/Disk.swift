@@ -23,7 +23,7 @@ public protocol Disk: Sendable {
   func removeDirectory(_ path: String) throws(DiskError)
 
   /// Makes the names in a directory durable.
-  func syncDirectory(_ path: String) throws(DiskError)
+  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError)
 
   /// The entries of a directory, without `.` and `..`, in no order.
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry]
@@ -71,11 +71,11 @@ public protocol DiskFile: AnyObject, Sendable {
 
   /// Makes the file's bytes and its length durable (fdatasync(2)). After a failure nothing about earlier writes is
   /// known: never call it again to "retry".
-  func sync() throws(DiskError)
+  func sync(_ site: SyncSite) throws(DiskError)
 
   /// Makes everything on this file's file system durable (syncfs(2)); reports write-back errors since the file was
   /// opened.
-  func syncFileSystem() throws(DiskError)
+  func syncFileSystem(_ site: SyncSite) throws(DiskError)
 
   /// Sets the length.
   func truncate(to size: Int) throws(DiskError)

@@ -19,8 +19,11 @@ public struct DiskError: Error, Sendable, Hashable, CustomStringConvertible {
 
   public var isMissing: Bool { code == ENOENT }
   public var isTaken: Bool { code == EEXIST }
-  /// No blocks, no quota, or no inodes left.
-  public var isFull: Bool { code == ENOSPC || code == EDQUOT }
+  /// No blocks, no quota, or no inodes left: later tries may succeed. A sync that says so is none of these: like any
+  /// failed sync it may have dropped what was written, and is final.
+  public var isFull: Bool { (code == ENOSPC || code == EDQUOT) && !isFailedSync }
+  /// A sync failed: nothing is known about earlier writes, and the error is told once only.
+  public var isFailedSync: Bool { ["fdatasync", "fsync", "syncfs"].contains(operation) }
   public var isLocked: Bool { holder != nil }
   /// The simulated power cut: nothing works until the machine is started again.
   public var isPowerCut: Bool { code == ESHUTDOWN }

@@ -50,20 +50,24 @@ extension Disk {
     let file = try open(temporary, .replace)
     defer { file.close() }
     try file.write(bytes, at: 0)
-    try file.sync()
+    try file.sync(.stateBytes)
     try reached(.stateWritten)
     try rename(temporary, to: path)
-    try syncDirectory(Self.parent(of: path))
+    try syncDirectory(Self.parent(of: path), .stateName)
     try reached(.stateRenamed)
   }
 
   /// Makes a directory and its missing parents, below `root`, which must exist. Every new name is made durable.
-  public func makeDirectories(_ path: String) throws(DiskError) {
-    if try stat(path) != nil { return }
+  /// `confirming`: also the name of one that exists, for whoever made it may have died before that.
+  public func makeDirectories(_ path: String, confirming: Bool = false) throws(DiskError) {
+    let exists = try stat(path) != nil
+    if exists, !confirming { return }
     let parent = Self.parent(of: path)
-    if parent != path { try makeDirectories(parent) }
-    try makeDirectory(path)
-    try syncDirectory(parent)
+    if !exists {
+      if parent != path { try makeDirectories(parent) }
+      try makeDirectory(path)
+    }
+    try syncDirectory(parent, .directoryMade)
   }
 
   /// The directory that holds `path`.

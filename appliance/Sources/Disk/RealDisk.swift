@@ -35,7 +35,7 @@ public struct RealDisk: Disk {
     guard rmdir(path) == 0 else { throw DiskError("rmdir", path, code: errno) }
   }
 
-  public func syncDirectory(_ path: String) throws(DiskError) {
+  public func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) {
     let descriptor = Self.retry { artstore_open(path, O_RDONLY | O_DIRECTORY, 0) }
     guard descriptor >= 0 else { throw DiskError("open", path, code: errno) }
     defer { _ = Glibc.close(descriptor) }

@@ -43,11 +43,11 @@ final class RealFile: DiskFile {
     }
   }
 
-  func sync() throws(DiskError) {
+  func sync(_ site: SyncSite) throws(DiskError) {
     guard fdatasync(number) == 0 else { throw DiskError("fdatasync", path, code: errno) }
   }
 
-  func syncFileSystem() throws(DiskError) {
+  func syncFileSystem(_ site: SyncSite) throws(DiskError) {
     guard artstore_syncfs(number) == 0 else { throw DiskError("syncfs", path, code: errno) }
   }
 

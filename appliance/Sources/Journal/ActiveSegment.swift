@@ -23,7 +23,7 @@ struct ActiveSegment: ~Copyable {
     digest.update(bytes)
   }
 
-  /// Writes at the end; durable after `file.sync()`.
+  /// Writes at the end; durable after a sync.
   mutating func append(_ bytes: [UInt8]) throws(DiskError) {
     try file.write(bytes, at: count)
     count += bytes.count
@@ -72,10 +72,10 @@ struct ActiveSegment: ~Copyable {
   }
 
   private static func name(_ file: any DiskFile, _ path: String, disk: any Disk) throws(DiskError) {
-    try file.sync()
+    try file.sync(.segmentBytes)
     try disk.reached(.segmentCreated)
     try disk.rename(file.path, to: path)
-    try disk.syncDirectory(RealDisk.parent(of: path))
+    try disk.syncDirectory(RealDisk.parent(of: path), .segmentName)
   }
 
   /// Recovery on a full disk goes on without the promise; a batch may then meet the full disk itself.

@@ -194,7 +194,7 @@ public final class Journal {
     try append(bytes)
     do throws(DiskError) {
       try disk.reached(.batchWritten)
-      try segment.file.sync()
+      try segment.file.sync(.journalBatch)
     } catch {
       throw fail(error)
     }

@@ -41,10 +41,10 @@ public final class JournalArchive: Sendable {
       }
       try disk.reached(.archiveVerified)
       try disk.unlink(path)
-      try disk.syncDirectory(configuration.directory)
+      try disk.syncDirectory(configuration.directory, .segmentRemoval)
       try disk.reached(.segmentRemoved)
     } catch {
-      throw error.isFull ? .full(error) : .disk(error)
+      throw error.isFailedSync ? .failed(error) : error.isFull ? .full(error) : .disk(error)
     }
   }
 
@@ -77,10 +77,10 @@ public final class JournalArchive: Sendable {
     }
     held += try compressed { () throws(LZ4Frame.Failure) in try frame.end() }
     try file.write(held, at: at)
-    try file.sync()
+    try file.sync(.archiveBytes)
     try disk.reached(.archiveWritten)
     try disk.rename(temporary, to: path(number))
-    try disk.syncDirectory(directory)
+    try disk.syncDirectory(directory, .archiveName)
     try disk.reached(.archiveRenamed)
   }
 
@@ -137,7 +137,7 @@ public final class JournalArchive: Sendable {
         total -= status.size
       }
     } catch {
-      throw .disk(error)
+      throw error.isFailedSync ? .failed(error) : .disk(error)
     }
   }
 

@@ -54,7 +54,7 @@ public final class SpareSegments: Sendable {
           let count = min(Self.chunk.count, configuration.segmentBytesMax - offset)
           try file.write(count == Self.chunk.count ? Self.chunk : Array(Self.chunk.prefix(count)), at: offset)
         }
-        try file.sync()
+        try file.sync(.spareBytes)
       } catch {
         file.close()
         try disk.unlink(path)

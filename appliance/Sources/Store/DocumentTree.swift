@@ -11,10 +11,13 @@ final class DocumentTree: Sendable {
   /// Directories known to exist; a name costs one system call once.
   private let known = Mutex<Set<String>>([])
 
-  init(disk: any Disk, root: String) throws(DiskError) {
+  /// `confirming`: nothing rests on the directories yet, and they may not be durable though they are there.
+  init(disk: any Disk, root: String, confirming: Bool) throws(DiskError) {
     self.disk = disk
     self.root = root
-    for name in ["files", "staging", "quarantine", "state"] { try disk.makeDirectories("\(root)/\(name)") }
+    for name in ["files", "staging", "quarantine", "state"] {
+      try disk.makeDirectories("\(root)/\(name)", confirming: confirming)
+    }
     fileSystem = try disk.open(root, .directory)
   }
 
@@ -23,8 +26,8 @@ final class DocumentTree: Sendable {
   func absolute(_ path: String) -> String { "\(root)/\(path)" }
 
   /// Makes everything placed so far durable.
-  func sync() throws(DiskError) {
-    try fileSystem.syncFileSystem()
+  func sync(_ site: SyncSite) throws(DiskError) {
+    try fileSystem.syncFileSystem(site)
     try disk.reached(.fileSystemSynced)
   }
 

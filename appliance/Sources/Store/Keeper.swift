@@ -58,7 +58,7 @@ final class Keeper: Sendable {
     let lsn = shared.placements.placedThrough
     guard lsn > shared.status.checkpointLSN else { return true }
     do throws(DiskError) {
-      try shared.tree.sync()
+      try shared.tree.sync(.treeCheckpoint)
     } catch {
       shared.status.stop(error.description)
       return false
@@ -80,6 +80,7 @@ final class Keeper: Sendable {
     } catch {
       return  // the index is not durable: segments stay, the next run tries again
     }
+    do throws(DiskError) { try shared.tree.disk.reached(.indexDurable) } catch { return }
     let ready = shared.status.takeSealed(through: min(shared.status.checkpointLSN, applied))
     for (place, segment) in ready.enumerated() {
       if isFarBehind { checkpoint() }
@@ -96,7 +97,8 @@ final class Keeper: Sendable {
       do throws(DiskError) { space = try shared.tree.disk.space(archive.directory) } catch { throw .disk(error) }
       try archive.prune(toBytes: archiveBytesMax ?? space.total / 20)
     } catch {
-      return  // pruning frees room; failing to is no danger, the next run tries again
+      // Pruning frees room; failing to is no danger, the next run tries again. But for a sync.
+      if case .failed = error { shared.status.stop(error.description) }
     }
   }
 }

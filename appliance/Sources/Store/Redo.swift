@@ -50,7 +50,7 @@ struct Redo {
     try flush(through: recovery.lastLSN)
     guard summary.records > 0 else { return }
     do throws(DiskError) {
-      try tree.sync()
+      try tree.sync(.treeRedone)
       try tree.disk.reached(.recoveryRedone)
     } catch {
       throw .disk(error)

@@ -102,7 +102,7 @@ extension Store {
       number += 1
     }
     try disk.rename(absolute(path), to: absolute(target))
-    try disk.syncDirectory(absolute("quarantine"))
+    try disk.syncDirectory(absolute("quarantine"), .quarantineName)
     return target
   }
 

@@ -29,6 +29,8 @@ struct StoreOpening {
   private let lock: any DiskFile
   let state: StateFiles
   var isAdopting = false
+  /// There is no journal yet.
+  private let isFirst: Bool
 
   init(
     _ configuration: StoreConfiguration, disk: any Disk, time: any TimeSource, random: any RandomSource
@@ -40,8 +42,10 @@ struct StoreOpening {
     state = StateFiles(disk: disk, directory: "\(configuration.dataDirectory)/state")
     lock = try DataDirectoryLock.take(configuration.dataDirectory, disk: disk)
     do throws(DiskError) {
-      tree = try DocumentTree(disk: disk, root: configuration.dataDirectory)
-      try disk.makeDirectories("\(configuration.journalDirectory)/archive")
+      // Without a segment an earlier start may have died before its syncs: what it made may be in the cache only.
+      isFirst = try Self.isFirst(configuration.journalDirectory, disk)
+      tree = try DocumentTree(disk: disk, root: configuration.dataDirectory, confirming: isFirst)
+      try disk.makeDirectories("\(configuration.journalDirectory)/archive", confirming: isFirst)
       try disk.makeDirectories(configuration.indexDirectory)
       let devices = [try disk.stat(tree.staging)?.device, try disk.stat(tree.absolute("files"))?.device]
       guard devices[0] == devices[1] else {
@@ -50,6 +54,11 @@ struct StoreOpening {
     } catch {
       throw .disk(error)
     }
+  }
+
+  private static func isFirst(_ journal: String, _ disk: any Disk) throws(DiskError) -> Bool {
+    guard try disk.stat(journal) != nil else { return true }
+    return try !disk.list(journal).contains { $0.name.hasSuffix(".wal") }
   }
 
   mutating func run() throws(StoreError) -> Store {
@@ -82,7 +91,7 @@ struct StoreOpening {
     var summary = redo.summary
     summary.tornTail = recovery.tornTail?.file
     summary.seconds = (time.uptime() - began).inSeconds
-    let configured = try state.mode() ?? configuration.initialMode
+    let configured = try configuredMode()
     let mode = redo.mode ?? checkpoint?.mode ?? configured
     let resumable = try loadResumable()
     let parts = try assemble(
@@ -177,19 +186,30 @@ struct StoreOpening {
         throw .invalid(
           "\(configuration.dataDirectory) belongs to storage \(known.storageID), the configuration says \(wanted)")
       }
+      if isFirst { try write(known, mode: try state.mode() ?? configuration.initialMode) }
       return known
     }
-    let segments: [DirectoryEntry]
-    do throws(DiskError) { segments = try disk.list(configuration.journalDirectory) } catch { throw .disk(error) }
-    guard !segments.contains(where: { $0.name.hasSuffix(".wal") }) else {
+    guard isFirst else {
       throw .invalid(
         "\(configuration.dataDirectory)/state/store.json is missing, but a journal exists: restore it from a backup")
     }
     let made = StateFiles.Identity(
       storageID: configuration.applianceID ?? .random(random), epoch: UInt64(max(1, time.now().microseconds)))
-    try state.write(made)
-    try state.write(configuration.initialMode)
+    try write(made, mode: configuration.initialMode)
     return made
+  }
+
+  /// The identity last: with it, everything is there.
+  private func write(_ identity: StateFiles.Identity, mode: ApplianceMode) throws(StoreError) {
+    try state.write(mode)
+    try state.write(identity)
+  }
+
+  /// The mode that the store was made with, which a changed configuration does not change.
+  private func configuredMode() throws(StoreError) -> ApplianceMode {
+    if let known = try state.mode() { return known }
+    try state.write(configuration.initialMode)
+    return configuration.initialMode
   }
 
   private func configure(

@@ -119,7 +119,7 @@ public final class Upload: Sendable {
     do throws(APIError) {
       reply = try await commit(command)
     } catch {
-      abort()
+      isRefused(error)
       // Another request under the same key was first.
       guard once != nil, error.code == .conflict else { throw error }
       let record = command.document.record
@@ -182,17 +182,21 @@ public final class Upload: Sendable {
     do throws(DiskError) {
       try await store.workers.run { () throws(DiskError) in
         try disk.reached(.stagingWritten)
-        try file.sync()
+        try file.sync(.stagingBytes)
         try disk.reached(.stagingSynced)
-        try disk.syncDirectory(staging)
+        try disk.syncDirectory(staging, .stagingName)
         try disk.reached(.stagingDirectorySynced)
       }
     } catch {
       // A failed sync leaves the disk in doubt: nothing more is written.
-      if !error.isFull { store.shared.status.stop(error.description) }
+      store.shared.status.stop(error.description)
       throw store.refusal(error)
     }
   }
+
+  /// The commit failed. When the disk did, nobody knows whether the record will be found after a restart: the bytes
+  /// then stay, for the next start to put them in place or to remove them.
+  func isRefused(_ error: APIError) { if error.code == .readOnly { end() } else { abort() } }
 
   /// Forgets the upload; nothing stays behind.
   public func abort() {

@@ -95,7 +95,7 @@ struct ExportCommand {
       hash.update(bytes)
       try copy.write(bytes, at: offset)
     }
-    try copy.sync()
+    try copy.sync(.exportBytes)
     return hash.finish()
   }
 }

@@ -15,7 +15,7 @@ struct RebuildIndexCommand {
     for entry in try context.disk.list(directory) where entry.kind == .file && entry.name.hasPrefix("index.sqlite") {
       try context.disk.unlink("\(directory)/\(entry.name)")
     }
-    try context.disk.syncDirectory(directory)
+    try context.disk.syncDirectory(directory, .indexRemoval)
     lock.close()
     var configuration = context.storeConfiguration
     configuration.runsThreads = false

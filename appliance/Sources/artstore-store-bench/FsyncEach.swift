@@ -47,8 +47,8 @@ enum FsyncEach {
     let file = try disk.open(path + ".tmp", .create)
     defer { file.close() }
     try file.write(bytes, at: 0)
-    try file.sync()
+    try file.sync(.stateBytes)
     try disk.rename(path + ".tmp", to: path)
-    try disk.syncDirectory(directory)
+    try disk.syncDirectory(directory, .stateName)
   }
 }

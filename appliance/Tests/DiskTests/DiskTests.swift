@@ -26,7 +26,7 @@ import Testing
   @Test func filesAreWrittenReadCutAndListed() throws {
     let file = try disk.open("\(root)/a", .create)
     try file.write([1, 2, 3, 4], at: 2)
-    try file.sync()
+    try file.sync(.stateBytes)
     #expect(try file.contents(limit: 100) == [0, 0, 1, 2, 3, 4])
     try file.truncate(to: 3)
     #expect(try file.size() == 3)

@@ -18,7 +18,7 @@ final class FailingDisk: Disk {
   func unlink(_ path: String) throws(DiskError) { try real.unlink(path) }
   func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
   func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func syncDirectory(_ path: String) throws(DiskError) { try real.syncDirectory(path) }
+  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) { try real.syncDirectory(path, site) }
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] { try real.list(path) }
   func stat(_ path: String) throws(DiskError) -> PathStatus? { try real.stat(path) }
   func space(_ path: String) throws(DiskError) -> DiskSpace { try real.space(path) }
@@ -43,11 +43,11 @@ private final class FailingFile: DiskFile {
     try real.read(into: buffer, at: offset)
   }
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) { try real.write(bytes, at: offset) }
-  func sync() throws(DiskError) {
+  func sync(_ site: SyncSite) throws(DiskError) {
     if disk.failsSync { throw .failed("fdatasync", path) }
-    try real.sync()
+    try real.sync(site)
   }
-  func syncFileSystem() throws(DiskError) { try real.syncFileSystem() }
+  func syncFileSystem(_ site: SyncSite) throws(DiskError) { try real.syncFileSystem(site) }
   func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
   func allocate(_ count: Int) throws(DiskError) { try real.allocate(count) }
   func startWriteback(at offset: Int, count: Int) { real.startWriteback(at: offset, count: count) }

@@ -344,6 +344,6 @@ import Upkeep
       made += "/\(name)"
       try disk.makeDirectory(made)
     }
-    try disk.syncFileSystem()
+    try disk.syncFileSystem(.treeCheckpoint)
   }
 }

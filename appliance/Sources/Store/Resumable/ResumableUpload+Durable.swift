@@ -32,7 +32,7 @@ extension ResumableUpload {
     do throws(DiskError) {
       try await store.workers.run { () throws(DiskError) in
         try disk.reached(.stagingWritten)
-        try file.sync()
+        try file.sync(.pieceBytes)
         try disk.reached(.stagingSynced)
         try ledger.write(to: staging, disk)
       }

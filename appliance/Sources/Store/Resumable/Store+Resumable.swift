@@ -162,7 +162,7 @@ extension UploadSessions {
       try disk.unlink("\(staging)/\(name)")
     }
     // A half-written ledger that came back under its temporary name could be renamed into place by the next one.
-    try disk.syncDirectory(staging)
+    try disk.syncDirectory(staging, .ledgersTidied)
     return sessions
   }
 }

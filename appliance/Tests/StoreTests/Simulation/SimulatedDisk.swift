@@ -18,8 +18,15 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   private(set) var faultCounts: [Fault: Int] = [:]
   /// What the run came to so far: equal when every call was.
   var trace = Trace()
-  /// Every n-th call leaves out its sync: for builds that must be caught.
-  var omitted: Set<OmittedSync> = []
+  /// The syncs that do nothing: for builds that must be caught.
+  var omitted: Set<SyncSite> = []
+  /// Told of crash points.
+  var onReached: (CrashPoint) -> Void = { _ in }
+  /// What brought the process down, since the last start.
+  private(set) var downBy: Fault?
+  /// A fault was dealt since the last start.
+  private(set) var hasDealt = false
+  private var reads = 0
 
   private var names: [String: SimulatedInode] = [:]
   private var directories: Set<String> = ["/"]
@@ -27,56 +34,6 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   private var durableDirectories: Set<String> = ["/"]
   private var pending: [NameChange] = []
   private var locks: Set<String> = []
-
-  enum OmittedSync: CaseIterable { case fileSync, directorySync, fileSystemSync }
-
-  enum Fault: String, CaseIterable, Hashable {
-    case powerCut, kill, writeFailed, syncFailed, renameFailed, otherFailed, full, fullInWrite
-    case lostWrite, tornWrite, lostName, survivedName
-  }
-
-  /// A running checksum over every call and note.
-  struct Trace: Equatable, Sendable {
-    private(set) var calls = 0
-    private(set) var checksum: UInt32 = 0
-
-    mutating func add(_ text: String) {
-      calls += 1
-      var text = text
-      checksum = text.withUTF8 { CRC32C.value(UnsafeRawBufferPointer($0), continuing: checksum) }
-    }
-
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
-      checksum = CRC32C.value(bytes, continuing: checksum)
-    }
-  }
-
-  struct FaultPlan {
-    /// The step at which the power goes.
-    var powerCutAt: Int?
-    /// The crash point, and which time, at which the power goes.
-    var powerCutAtPoint: (CrashPoint, Int)?
-    /// The step that fails, and how.
-    var failAt: Int?
-    var failure: Fault = .writeFailed
-    /// With `.full`: how many calls in a row find no room.
-    var fullCalls = 1
-  }
-
-  enum NameChange {
-    case link(String, SimulatedInode)
-    case unlink(String)
-    case rename(String, String)
-    case makeDirectory(String)
-    case removeDirectory(String)
-
-    var paths: [String] {
-      switch self {
-      case .link(let path, _), .unlink(let path), .makeDirectory(let path), .removeDirectory(let path): [path]
-      case .rename(let from, let to): [from, to]
-      }
-    }
-  }
 
   init(seed: UInt64) { random = SimulationRandom(seed: seed) }
 
@@ -89,8 +46,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     steps += 1
     trace.add(operation)
     trace.add(path)
-    if steps == faults.powerCutAt {
-      isDown = true
+    if steps == faults.powerCutAt || steps == faults.killAt {
+      goDown(steps == faults.killAt ? .killInCall : .powerCutInCall)
       throw .powerCut(operation, path)
     }
     guard let at = faults.failAt, steps >= at else { return }
@@ -101,6 +58,11 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
       count(kind == .writeFailed ? .fullInWrite : .full)
       throw .full(operation, path)
     }
+    if faults.failure == .fullInSync, kind == .syncFailed {
+      faults.failAt = nil
+      count(.fullInSync)
+      throw .full(operation, path)
+    }
     if faults.failure == kind || kind == .otherFailed {
       faults.failAt = nil
       count(kind)
@@ -108,7 +70,26 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     }
   }
 
-  func count(_ fault: Fault) { faultCounts[fault, default: 0] += 1 }
+  /// Called by every call that only looks.
+  func look(_ operation: String, _ path: String) throws(DiskError) {
+    guard !isDown else { throw .powerCut(operation, path) }
+    reads += 1
+    guard let at = faults.failReadAt, reads >= at else { return }
+    faults.failReadAt = nil
+    count(.readFailed)
+    throw .failed(operation, path)
+  }
+
+  func count(_ fault: Fault) {
+    faultCounts[fault, default: 0] += 1
+    hasDealt = true
+  }
+
+  private func goDown(_ fault: Fault) {
+    count(fault)
+    isDown = true
+    downBy = fault
+  }
 
   func reached(_ point: CrashPoint) throws(DiskError) {
     guard !isDown else { throw .powerCut("reach", point.rawValue) }
@@ -117,10 +98,11 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     if let (wanted, times) = faults.powerCutAtPoint, wanted == point {
       faults.powerCutAtPoint = times > 1 ? (wanted, times - 1) : nil
       if times <= 1 {
-        isDown = true
+        goDown(random.percent(70) ? .powerCutInCall : .killInCall)
         throw .powerCut("reach", point.rawValue)
       }
     }
+    onReached(point)
   }
 
   /// The process dies; the machine goes on. Nothing is lost.
@@ -140,6 +122,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     }
     if !pending.isEmpty { count(.lostName) }
     pending = []
+    loseUnreachable()
     var done: Set<ObjectIdentifier> = []
     for (_, inode) in durableNames.sorted(by: { $0.key < $1.key }) where done.insert(ObjectIdentifier(inode)).inserted {
       settle(inode, keep: keep)
@@ -149,9 +132,15 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     restart()
   }
 
+  /// What was done so far was the preparation.
+  func beginAgain() { restart() }
+
   private func restart() {
     isDown = false
+    downBy = nil
+    hasDealt = false
     steps = 0
+    reads = 0
     faults = FaultPlan()
     locks = []
   }
@@ -167,11 +156,19 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
           let end = min(bytes.count, start + 4096 - (offset + start) % 4096)
           if random.percent(keep) {
             var piece = Array(bytes[start..<end])
+            var skipped = 0
             if random.percent(10), piece.count > 1 {
-              piece.removeLast(1 + random.below(piece.count - 1))
+              // At any byte, and its end may be there without its beginning.
+              let torn = 1 + random.below(piece.count - 1)
+              if random.percent(30) {
+                piece.removeFirst(torn)
+                skipped = torn
+              } else {
+                piece.removeLast(torn)
+              }
               count(.tornWrite)
             }
-            inode.apply(.bytes(offset: offset + start, piece), to: &inode.durable)
+            inode.apply(.bytes(offset: offset + start + skipped, piece), to: &inode.durable)
           } else {
             count(.lostWrite)
           }
@@ -182,18 +179,30 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     inode.cameBack()
   }
 
-  private func apply(_ change: NameChange, names: inout [String: SimulatedInode], directories: inout Set<String>) {
+  /// What a lost directory held is lost with it, durable or not.
+  private func loseUnreachable() {
+    let before = directories.count
+    for directory in durableDirectories.sorted(by: { $0.utf8.count < $1.utf8.count }) where directory != "/" {
+      if !durableDirectories.contains(Self.parent(of: directory)) { durableDirectories.remove(directory) }
+    }
+    durableNames = durableNames.filter { durableDirectories.contains(Self.parent(of: $0.key)) }
+    if durableDirectories.count < before { count(.lostDirectory) }
+  }
+
+  private func apply(
+    _ change: NameChange, isChecked: Bool = true, names: inout [String: SimulatedInode], directories: inout Set<String>
+  ) {
     switch change {
     case .link(let path, let inode):
       // Nothing exists in a directory that does not: a rename into it then did not happen either.
-      if directories.contains(Self.parent(of: path)) { names[path] = inode }
+      if !isChecked || directories.contains(Self.parent(of: path)) { names[path] = inode }
     case .unlink(let path): names[path] = nil
     case .rename(let from, let to):
-      guard let inode = names[from], directories.contains(Self.parent(of: to)) else { return }
+      guard let inode = names[from], !isChecked || directories.contains(Self.parent(of: to)) else { return }
       names[to] = inode
       names[from] = nil
     case .makeDirectory(let path):
-      if directories.contains(Self.parent(of: path)) { directories.insert(path) }
+      if !isChecked || directories.contains(Self.parent(of: path)) { directories.insert(path) }
     case .removeDirectory(let path): directories.remove(path)
     }
   }
@@ -206,7 +215,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   // MARK: Disk
 
   func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
-    guard !isDown else { throw .powerCut("open", path) }
+    try look("open", path)
     if mode == .directory {
       guard directories.contains(path) else { throw .missing("open", path) }
       return SimulatedFile(path: path, inode: SimulatedInode(), disk: self)
@@ -253,41 +262,58 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     change(.removeDirectory(path))
   }
 
-  func syncDirectory(_ path: String) throws(DiskError) {
-    try step("fsync", path, .syncFailed)
-    if omitted.contains(.directorySync) { return }
-    // What a name depends on comes with it: earlier changes of the same paths and of the directories they stand in.
+  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) {
+    do throws(DiskError) { try step("fsync", path, .syncFailed) } catch {
+      if !error.isPowerCut { forgetNames(in: path) }
+      throw error
+    }
+    if omitted.contains(site) { return }
+    // What a name depends on comes with it: earlier changes of the same paths. Not that the directory exists: that is
+    // for its parent to say.
     var wanted = Set<Int>()
     var paths = Set<String>()
     for index in pending.indices.reversed() {
       let touches = pending[index].paths
       if touches.contains(where: { Self.parent(of: $0) == path || paths.contains($0) }) {
         wanted.insert(index)
-        for touched in touches {
-          paths.insert(touched)
-          paths.insert(Self.parent(of: touched))
-        }
+        paths.formUnion(touches)
       }
     }
     for index in pending.indices where wanted.contains(index) {
-      apply(pending[index], names: &durableNames, directories: &durableDirectories)
+      apply(pending[index], isChecked: false, names: &durableNames, directories: &durableDirectories)
     }
     pending = pending.indices.filter { !wanted.contains($0) }.map { pending[$0] }
   }
 
-  func syncFileSystem() throws(DiskError) {
-    try step("syncfs", "/", .syncFailed)
-    if omitted.contains(.fileSystemSync) { return }
+  /// A failed sync of a directory: what was written of it may be dropped, as a file's pages are.
+  private func forgetNames(in path: String) {
+    let before = pending.count
+    pending = pending.filter { change in
+      !change.paths.contains { Self.parent(of: $0) == path } || random.percent(50)
+    }
+    if pending.count < before { count(.droppedName) }
+  }
+
+  func syncFileSystem(_ site: SyncSite) throws(DiskError) {
+    do throws(DiskError) { try step("syncfs", "/", .syncFailed) } catch {
+      if !error.isPowerCut { for (_, inode) in names.sorted(by: { $0.key < $1.key }) { forget(inode) } }
+      throw error
+    }
+    if omitted.contains(site) { return }
     for change in pending { apply(change, names: &durableNames, directories: &durableDirectories) }
     pending = []
     for inode in names.values { inode.makeDurable() }
   }
 
   /// A failed sync: the kernel drops the dirty pages, or some of them, and forgets.
-  func forget(_ inode: SimulatedInode) { inode.forget { _ in random.percent(30) } }
+  func forget(_ inode: SimulatedInode) {
+    guard !inode.pending.isEmpty else { return }
+    inode.forget { _ in random.percent(30) }
+    count(.droppedWrite)
+  }
 
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] {
-    guard !isDown else { throw .powerCut("list", path) }
+    try look("list", path)
     guard directories.contains(path) else { throw .missing("list", path) }
     let files = names.keys.filter { Self.parent(of: $0) == path }.map { (Self.name(of: $0), DirectoryEntry.Kind.file) }
     let below = directories.filter { $0 != "/" && Self.parent(of: $0) == path }
@@ -296,7 +322,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   }
 
   func stat(_ path: String) throws(DiskError) -> PathStatus? {
-    guard !isDown else { throw .powerCut("stat", path) }
+    try look("stat", path)
     if let inode = names[path] {
       return PathStatus(
         kind: .file, size: inode.bytes.count, allocated: inode.bytes.count, modifiedMicroseconds: 0, device: 1)
@@ -317,6 +343,21 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   /// Every file below a directory, with its bytes as a process sees them.
   func files(below directory: String) -> [String: [UInt8]] {
     names.filter { $0.key.hasPrefix(directory + "/") }.mapValues(\.bytes)
+  }
+
+  /// A file that nobody of this program wrote; durable.
+  func plant(_ path: String, _ bytes: [UInt8]) {
+    let inode = SimulatedInode()
+    inode.corrupt { $0 = bytes }
+    names[path] = inode
+    durableNames[path] = inode
+  }
+
+  /// Takes a file away behind everyone's back, durably.
+  func lose(_ path: String) {
+    names[path] = nil
+    durableNames[path] = nil
+    pending = pending.filter { !$0.paths.contains(path) }
   }
 
   /// Changes bytes behind everyone's back.

@@ -15,7 +15,7 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
   var descriptor: CInt? { nil }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(DiskError) -> Int {
-    guard !disk.isDown else { throw .powerCut("read", path) }
+    try disk.look("read", path)
     let count = max(0, min(buffer.count, inode.bytes.count - offset))
     if count > 0 { buffer.copyBytes(from: inode.bytes[offset..<offset + count]) }
     return count
@@ -34,17 +34,17 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
     inode.take(.bytes(offset: offset, Array(bytes)))
   }
 
-  func sync() throws(DiskError) {
+  func sync(_ site: SyncSite) throws(DiskError) {
     do throws(DiskError) {
       try disk.step("fdatasync", path, .syncFailed)
     } catch {
       if !error.isPowerCut { disk.forget(inode) }
       throw error
     }
-    if !disk.omitted.contains(.fileSync) { inode.makeDurable() }
+    if !disk.omitted.contains(site) { inode.makeDurable() }
   }
 
-  func syncFileSystem() throws(DiskError) { try disk.syncFileSystem() }
+  func syncFileSystem(_ site: SyncSite) throws(DiskError) { try disk.syncFileSystem(site) }
 
   func truncate(to size: Int) throws(DiskError) {
     try disk.step("truncate", path, .otherFailed)
@@ -56,7 +56,7 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
   }
 
   func startWriteback(at offset: Int, count: Int) {}
-  func dropCache() {}
+  func dropCache() { inode.dropCache() }
   func size() throws(DiskError) -> Int { inode.bytes.count }
   func close() { if path.hasSuffix("/lock") { disk.unlock(path) } }
 }

@@ -35,6 +35,13 @@ final class SimulatedInode {
     pending = kept
   }
 
+  /// Clean pages are read again from the device: what a failed sync dropped is gone from sight.
+  func dropCache() {
+    guard hasForgotten else { return }
+    bytes = durable
+    for write in pending { apply(write, to: &bytes) }
+  }
+
   /// The power is back: what is durable is all there is.
   func cameBack() {
     pending = []

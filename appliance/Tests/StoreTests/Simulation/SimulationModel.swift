@@ -8,17 +8,20 @@ struct SimulationModel {
     var bytes: [UInt8]
     var description: String?
     var status: FileStatus
+    var expiresAt: Timestamp?
   }
 
   enum Change: Equatable {
-    case put([UInt8])
+    case put([UInt8], expiresAt: Timestamp?)
     case describe(String)
     case delete
+    case expire
     case purge
 
     func applied(to document: Document?) -> Document? {
       switch self {
-      case .put(let bytes): return Document(bytes: bytes, description: nil, status: .active)
+      case .put(let bytes, let expiresAt):
+        return Document(bytes: bytes, description: nil, status: .active, expiresAt: expiresAt)
       case .describe(let text):
         guard var document, document.status == .active else { return document }
         document.description = text
@@ -26,6 +29,10 @@ struct SimulationModel {
       case .delete:
         guard var document else { return nil }
         document.status = .deleted
+        return document
+      case .expire:
+        guard var document, document.status == .active else { return document }
+        document.status = .expired
         return document
       case .purge: return nil
       }
@@ -77,6 +84,41 @@ struct SimulationModel {
     acknowledged[id] = found
     doubtful[id] = nil
     return nil
+  }
+
+  /// Takes what the store shows while it runs. What was seen once stays: it may not be lost any more.
+  mutating func see(_ id: FileID, _ found: Document?) -> String? {
+    let allowed = states(id)
+    guard let place = allowed.firstIndex(of: found) else {
+      return "document \(id) while running: found \(Self.text(found)), allowed \(allowed.map(Self.text))"
+    }
+    acknowledged[id] = found
+    doubtful[id]?.removeFirst(place)
+    if doubtful[id]?.isEmpty == true { doubtful[id] = nil }
+    return nil
+  }
+
+  // MARK: The mode
+
+  /// As acknowledged; nil before the store was ever open.
+  private(set) var mode: ApplianceMode?
+  /// Unanswered changes of it, oldest first.
+  private var doubtfulModes: [ApplianceMode] = []
+
+  mutating func submit(_ mode: ApplianceMode) { doubtfulModes.append(mode) }
+
+  mutating func answer(_ target: ApplianceMode, isAcknowledged: Bool) {
+    if isAcknowledged { mode = target }
+    if let place = doubtfulModes.firstIndex(of: target) { doubtfulModes.remove(at: place) }
+  }
+
+  mutating func observe(_ found: ApplianceMode) -> String? {
+    defer {
+      mode = found
+      doubtfulModes = []
+    }
+    guard let mode, mode != found, !doubtfulModes.contains(found) else { return nil }
+    return "the mode is \(found), allowed \([mode] + doubtfulModes)"
   }
 
   var ids: [FileID] { Set(acknowledged.keys).union(doubtful.keys).sorted() }

@@ -1,5 +1,6 @@
 import Disk
 import FoundationEssentials
+import Glibc
 import Journal
 
 /// Where seeds are simulated one after another: a directory for the index, which SQLite keeps on a real file system,
@@ -47,4 +48,14 @@ final class SimulationPlace: TaskExecutor {
 
   /// Nothing but the caller is ready to run.
   var isIdle: Bool { jobs.count == 0 }
+
+  /// Blocks until another thread has made something ready.
+  func awaitJob() {
+    var tries = 0
+    while isIdle {
+      usleep(20)
+      tries += 1
+      precondition(tries < 500_000, "the simulation waits for something that nobody does")
+    }
+  }
 }

@@ -16,11 +16,12 @@ struct SimulationReport: Sendable {
   static var workers: Int { min(2, ProcessInfo.processInfo.activeProcessorCount) }
 
   /// Simulates the seeds, several at once, each by itself. `untilFailure`: no more after the first that fails.
+  /// `striking`: every second seed with a short first life that ends in one of its first calls.
   static func run(
-    _ seeds: [UInt64], omitting: Set<SimulatedDisk.OmittedSync> = [], untilFailure: Bool = false,
-    workers: Int = workers
+    _ seeds: [UInt64], omitting: Set<SyncSite> = [], untilFailure: Bool = false,
+    workers: Int = workers, striking: Bool = false
   ) async throws -> SimulationReport {
-    let waiting = Waiting(seeds, untilFailure: untilFailure)
+    let waiting = Waiting(seeds, untilFailure: untilFailure, striking: striking)
     return try await withThrowingTaskGroup(of: SimulationReport.self) { group in
       for _ in 0..<workers {
         group.addTask {
@@ -32,11 +33,12 @@ struct SimulationReport: Sendable {
   }
 
   private static func work(
-    off waiting: Waiting, in place: SimulationPlace, omitting: Set<SimulatedDisk.OmittedSync>
+    off waiting: Waiting, in place: SimulationPlace, omitting: Set<SyncSite>
   ) async -> SimulationReport {
     var report = SimulationReport()
     while let seed = waiting.next(hasFailed: !report.failures.isEmpty) {
-      let simulation = StoreSimulation(seed: seed, place: place, omitting: omitting)
+      let simulation = StoreSimulation(
+        seed: seed, place: place, omitting: omitting, strike: waiting.strike(seed))
       await report.run(simulation, isWordy: waiting.seeds.count == 1)
     }
     return report
@@ -46,11 +48,19 @@ struct SimulationReport: Sendable {
   private final class Waiting: Sendable {
     let seeds: [UInt64]
     private let untilFailure: Bool
+    private let striking: Bool
     private let state = Mutex((index: 0, isOver: false))
 
-    init(_ seeds: [UInt64], untilFailure: Bool) {
+    init(_ seeds: [UInt64], untilFailure: Bool, striking: Bool) {
       self.seeds = seeds
+      self.striking = striking
       self.untilFailure = untilFailure
+    }
+
+    /// With `striking` every second seed begins with a short life that dies in one of its first calls.
+    func strike(_ seed: UInt64) -> StoreSimulation.Strike? {
+      guard striking, seed % 2 == 1 else { return nil }
+      return StoreSimulation.Strike(step: 1 + Int(seed / 2) % 60, isKill: seed / 2 % 2 == 0)
     }
 
     func next(hasFailed: Bool) -> UInt64? {

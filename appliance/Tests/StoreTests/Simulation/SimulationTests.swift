@@ -26,7 +26,7 @@ import Testing
       Issue.record("\(failure.reason); again with: make simulate SEED=\(failure.seed)")
     }
     #expect(report.failures.isEmpty)
-    if environment["SIMULATION_FROM"] == nil, seeds.count >= 100 {
+    if environment["SIMULATION_FROM"] == nil, seeds.count >= 300 {
       #expect(report.neverMet.isEmpty, "never met: \(report.neverMet)")
     }
   }
@@ -49,9 +49,31 @@ import Testing
   }
 
   /// The check can fail: a build that leaves out a sync loses documents, and the simulation says so.
-  @Test(arguments: SimulatedDisk.OmittedSync.allCases)
-  func aSyncLeftOutIsCaughtSimulation(_ omitted: SimulatedDisk.OmittedSync) async throws {
-    let report = try await SimulationReport.run((0..<60).map(UInt64.init), omitting: [omitted], untilFailure: true)
+  @Test(arguments: SyncSite.simulated)
+  func aSyncLeftOutIsCaughtSimulation(_ omitted: SyncSite) async throws {
+    let report = try await SimulationReport.run(
+      (0..<3000).map(UInt64.init), omitting: [omitted], untilFailure: true, workers: 1, striking: true)
     #expect(!report.failures.isEmpty)
+    print(
+      "simulation without \(omitted.rawValue): \(report.seeds) seeds; \(report.failures.first?.reason ?? "nothing")")
+  }
+
+  /// The power goes, or the process dies, in every call of a short life, its first start included.
+  @Test(arguments: [false, true]) func everyStepCanBeTheLastSimulation(_ isKill: Bool) async throws {
+    for seed in [UInt64(isKill ? 1 : 4)] {
+      let steps = try await SimulationPlace.with { place in
+        var step = 0
+        var hasStruck = true
+        while hasStruck {
+          step += 1
+          let strike = StoreSimulation.Strike(step: step, isKill: isKill)
+          let simulation = StoreSimulation(seed: seed, place: place, strike: strike)
+          do { try await simulation.run() } catch { Issue.record("step \(step): \(error)") }
+          hasStruck = simulation.disk.faultCounts[isKill ? .killInCall : .powerCutInCall] != nil
+        }
+        return step
+      }
+      #expect(steps > 40, "seed \(seed) is too short to mean anything")
+    }
   }
 }

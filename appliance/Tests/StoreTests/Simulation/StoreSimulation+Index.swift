@@ -1,32 +1,43 @@
+import Disk
 import FoundationEssentials
 
 // The index's files, which SQLite keeps on a real file system.
 extension StoreSimulation {
-  func takeIndexSnapshot() {
-    for name in ["index.sqlite", "index.sqlite-wal"] {
-      try? FileManager.default.removeItem(atPath: "\(place.scratch)/old-\(name)")  // there may be none
-      copy(name, to: "old-\(name)")
-    }
+  func takeIndexSnapshot() { copyIndex(to: "old-") }
+
+  /// The index as it is now is what a power cut leaves at least.
+  func noteDurableIndex() {
+    if !disk.omitted.contains(.indexDurable) { startDurableIndex() }
   }
 
-  /// What a power cut makes of it: the newest transactions may be lost, or everything; or somebody restores an old
-  /// copy.
-  func loseIndex() {
-    let choice = random.below(6)
-    note("index after the cut: \(["removed", "garbage", "old", "old", "kept", "kept"][choice])")
+  func startDurableIndex() { copyIndex(to: "durable-") }
+
+  /// What a crash makes of it: the newest transactions may be lost, or everything; or somebody restores an old copy.
+  func loseIndex(_ choice: Int) {
+    note("index after the crash: \(["removed", "garbage", "old", "tail lost", "tail lost", "kept", "kept"][choice])")
+    if choice < 5 { isIndexGood = false }
     switch choice {
     case 0:
       did(.loseIndex)
       removeIndex()
+      removeFiles("durable-index.sqlite")
     case 1:
       did(.loseIndex)
       removeIndex()
+      removeFiles("durable-index.sqlite")
       let garbage = Data("not a database, whatever its name says".utf8)
       try? garbage.write(to: URL(filePath: "\(place.scratch)/index.sqlite"))  // else it is missing
-    case 2, 3:
+    case 2:
       did(.restoreIndex)
       removeIndex()
+      removeFiles("durable-index.sqlite")
       for name in ["index.sqlite", "index.sqlite-wal"] { copy("old-\(name)", to: name) }
+    case 3, 4:
+      guard FileManager.default.fileExists(atPath: "\(place.scratch)/durable-index.sqlite") else { return }
+      did(.loseIndexTail)
+      isIndexGood = true
+      removeIndex()
+      for name in ["index.sqlite", "index.sqlite-wal"] { copy("durable-\(name)", to: name) }
     default: break
     }
   }
@@ -37,6 +48,11 @@ extension StoreSimulation {
     for suffix in ["", "-wal", "-shm"] {
       try? FileManager.default.removeItem(atPath: "\(place.scratch)/\(name)\(suffix)")  // there may be none
     }
+  }
+
+  private func copyIndex(to prefix: String) {
+    removeFiles("\(prefix)index.sqlite")
+    for name in ["index.sqlite", "index.sqlite-wal"] { copy(name, to: prefix + name) }
   }
 
   private func copy(_ name: String, to target: String) {

@@ -2,6 +2,7 @@ import Core
 import Crypto
 import Disk
 import HTTP
+import Journal
 import StorageAPI
 
 @testable import Store
@@ -19,8 +20,16 @@ extension StoreSimulation {
     }
   }
 
-  /// Compares everything the store shows with the model; the digest of its state.
-  func verify(_ store: Store) async throws -> String {
+  /// All that a store shows and holds, to be compared.
+  struct State: Equatable {
+    let digest: String
+    let mode: ApplianceMode
+    /// Below `files/` and `quarantine/`.
+    let files: [String: [UInt8]]
+  }
+
+  /// Compares everything the store shows with the model; what there is.
+  func verify(_ store: Store) async throws -> State {
     try resolve(store)
     let rows = try store.documents(after: 0, limit: 100_000)
     guard Set(rows.map(\.record.fileID)) == Set(model.acknowledged.keys) else {
@@ -31,27 +40,41 @@ extension StoreSimulation {
     try await follow(store, rows)
     store.flush()
     try checkFiles(store, try store.documents(after: 0, limit: 100_000))
-    return try await store.digest().buckets.joined()
+    try checkHistory()
+    let files = disk.files(below: "/data/files").merging(disk.files(below: "/data/quarantine")) { first, _ in first }
+    return State(digest: try await store.digest().buckets.joined(), mode: store.mode, files: files)
   }
 
   /// A document as a client sees it, its bytes checked against its own checksum.
-  private func shown(_ store: Store, _ id: FileID) throws -> SimulationModel.Document? {
+  func shown(_ store: Store, _ id: FileID) throws -> SimulationModel.Document? {
     guard let document = try store.document(id) else { return nil }
     let bytes: [UInt8]
     if let waiting = store.shared.placements.body(id) {
       bytes = waiting
     } else {
-      guard let found = try disk.contents(store.absolute(document.path), limit: 1 << 24) else {
+      let staged = try store.shared.placements.stagedName(id).flatMap {
+        try disk.contents(store.absolute("staging/\($0)"), limit: 1 << 24)
+      }
+      guard let found = try staged ?? disk.contents(store.absolute(document.path), limit: 1 << 24) else {
         throw fail("document \(id) has a row but no file")
       }
       bytes = found
     }
     guard SHA256.digest(bytes) == document.record.checksum else { throw fail("document \(id) has other bytes") }
-    if document.record.status == .active, case .bytes(let read) = try store.open(id).body, read != bytes {
+    if document.record.status == .active, store.mode.allows(.download), case .bytes(let read) = try store.open(id).body,
+      read != bytes
+    {
       throw fail("document \(id) is served with other bytes")
     }
     return SimulationModel.Document(
-      bytes: bytes, description: document.record.description, status: document.record.status)
+      bytes: bytes, description: document.record.description, status: document.record.status,
+      expiresAt: document.record.expiresAt)
+  }
+
+  /// The chain of segments is whole, from the first or the anchor to the end.
+  private func checkHistory() throws {
+    let found = try OfflineJournal(configuration, disk: disk).inspection.verify()
+    guard found.isSound else { throw fail("the journal's history: \(found.problems)") }
   }
 
   private func checkTotals(_ store: Store, _ rows: [IndexedDocument]) async throws {

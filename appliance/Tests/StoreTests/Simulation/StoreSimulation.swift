@@ -18,12 +18,23 @@ final class StoreSimulation {
   /// What a follower of the change feed holds: the record's text by id.
   var mirror: [FileID: String] = [:]
   var mirrorPosition: Position?
-  var mode: ApplianceMode = .edit
   let place: SimulationPlace
+  let inbox = Inbox()
+  let sources: SeededRandom
+  /// Kept until the committer has answered, as their requests would be.
+  var uploads: [Upload] = []
+  /// Files were damaged behind the store's back, and no pass of reconcile has ended since.
+  var isDamaged = false
+  /// Names that reconcile has set aside.
+  var quarantined: Set<String> = []
+  /// Files that reconcile must set aside, by path.
+  var orphans: Set<String> = []
+  /// The index lost no more than a power cut may take: the store must be able to go on with it.
+  var isIndexGood = false
   private(set) var actionCounts: [Action: Int] = [:]
-  private let inbox = Inbox()
-  private let sources: SeededRandom
   private(set) var log: [String] = []
+  private let strike: Strike?
+  private var hasOpened = false
 
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -32,16 +43,26 @@ final class StoreSimulation {
   /// Answers of the committer.
   final class Inbox: @unchecked Sendable {  // a simulation runs in one task
     var answers: [(id: FileID, ticket: Int, result: Result<Command.Reply, APIError>)] = []
+    var modes: [(target: ApplianceMode, isAcknowledged: Bool?)] = []
   }
 
   /// What clients and the operator do.
   enum Action: String, CaseIterable, Hashable, Sendable {
-    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, loseIndex, restoreIndex
+    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, transition, read
+    case collectGarbage, reconcile, scrub, damage, orphan, loseIndex, restoreIndex, loseIndexTail
   }
 
-  init(seed: UInt64, place: SimulationPlace, omitting: Set<SimulatedDisk.OmittedSync> = []) {
+  /// Instead of random faults: the call of the first life, its start included, in which the process dies or the power
+  /// goes.
+  struct Strike: Sendable {
+    let step: Int
+    let isKill: Bool
+  }
+
+  init(seed: UInt64, place: SimulationPlace, omitting: Set<SyncSite> = [], strike: Strike? = nil) {
     self.seed = seed
     self.place = place
+    self.strike = strike
     disk = SimulatedDisk(seed: seed &* 3 &+ 1)
     disk.omitted = omitting
     random = SimulationRandom(seed: seed)
@@ -49,158 +70,64 @@ final class StoreSimulation {
   }
 
   func run() async throws {
-    removeIndex()
-    removeFiles("old-index.sqlite")
+    for name in ["", "old-", "durable-"] { removeFiles("\(name)index.sqlite") }
     defer { removeIndex() }
+    // What the process's end closes: a crash leaves nothing to the next seed either.
+    disk.onReached = { [unowned self] in if $0 == .indexDurable { self.noteDurableIndex() } }
     try prepare()
-    let lives = 3 + random.below(4)
+    let lives = strike == nil ? 3 + random.below(4) : 2
     for life in 0..<lives {
       note("life \(life)")
-      try await oneLife()
+      try await oneLife(isFirst: life == 0)
       crash()
     }
-    let digest = try await lastLife()
+    let state = try await lastLife()
     if random.percent(50) { disk.cutPower() } else { disk.kill() }
-    guard let again = try openForSure() else { throw fail("the store does not open a second time") }
-    guard try await verify(again) == digest else { throw fail("a second recovery gave another state") }
-    again.close()
+    guard try await lastLife() == state else { throw fail("a second recovery gave another state") }
   }
 
   // MARK: Lives
 
   /// In a function of its own, so that the store and its index's connections are gone before the index's files change.
-  private func oneLife() async throws {
-    guard let store = try open() else { return }
+  private func oneLife(isFirst: Bool) async throws {
+    if let strike, isFirst {
+      if strike.isKill { disk.faults.killAt = strike.step } else { disk.faults.powerCutAt = strike.step }
+    } else {
+      planStart()
+    }
+    guard let store = try open(isStruck: isFirst && strike != nil) else { return }
+    try await heal(store)
     try resolve(store)
-    plan()
-    await live(store)
+    if strike == nil { plan() }
+    try await live(store, changes: strike == nil ? 5 + random.below(40) : 12)
     collect()
     // The requests die with the process; their uploads are not tidied up.
     uploads.forEach { $0.forget() }
     uploads = []
   }
 
-  /// Changes until the plan strikes or the life is over.
-  private func live(_ store: Store) async {
-    for _ in 0..<(5 + random.below(40)) {
-      if disk.isDown || store.readOnlyReason != nil { return }
-      clock.advance(.milliseconds(Int64(random.below(30_000))))
-      switch random.below(20) {
-      case 0..<6: await upload(store, size: random.below(1500))
-      case 6..<8: await upload(store, size: 2000 + random.below(9000))
-      case 8..<11: change(store)
-      case 11: gone(store)
-      case 12:
-        did(.place)
-        store.shared.placements.place(upTo: 1 + random.below(3))
-      case 13:
-        did(.keep)
-        store.keeper.run()
-      case 14: takeIndexSnapshot()
-      case 15:
-        did(.attest)
-        store.committer.attest()
-      default:
-        store.step()
-        collect()
-      }
-    }
-    if random.percent(30), !disk.isDown { store.flush() }
-  }
-
-  private func upload(_ store: Store, size: Int) async {
-    var draft = FileDraft(filename: ["отчёт.pdf", "a b.txt", "x"][random.below(3)], uploadedBy: "tester")
-    if random.percent(50) { draft.id = .random(sources) }
-    let bytes = random.bytes(size)
-    did(size > configuration.smallDocumentBytesMax ? .uploadLarge : .uploadSmall)
-    do throws(APIError) {
-      let upload = try store.beginUpload(draft)
-      var start = 0
-      while start < bytes.count {
-        let end = min(bytes.count, start + 1 + random.below(4000))
-        try upload.take(Array(bytes[start..<end]))
-        start = end
-      }
-      if random.percent(5) {
-        did(.abort)
-        return upload.abort()
-      }
-      let prepared = try await upload.prepare(expected: nil, attributes: nil)
-      submit(store, .put(prepared.document), upload.id, .put(bytes)) { upload.abort() }
-      uploads.append(upload)
-    } catch {
-      // Refused before anything was promised.
-    }
-  }
-
-  /// Kept until the committer has answered, as their requests would be.
-  private var uploads: [Upload] = []
-
-  private func change(_ store: Store) {
-    guard let id = pick(), let document = model.expected(id), document.status == .active else { return }
-    if random.percent(70) {
-      let text = "d\(random.below(1000))"
-      did(.patch)
-      submit(store, .patch(id, FilePatch(description: .some(text))), id, .describe(text))
-    } else {
-      did(.delete)
-      submit(store, .delete(id), id, .delete)
-    }
-  }
-
-  private func gone(_ store: Store) {
-    guard let id = pick(), let document = model.expected(id), document.status != .active else { return }
-    clock.advance(.seconds(1))
-    did(.purge)
-    submit(store, .purge(id, before: clock.now()), id, .purge)
-  }
-
-  private func pick() -> FileID? {
-    let ids = model.ids
-    return ids.isEmpty ? nil : ids[random.below(ids.count)]
-  }
-
-  private func submit(
-    _ store: Store, _ action: Command.Action, _ id: FileID, _ change: SimulationModel.Change,
-    refused: () -> Void = {}
-  ) {
-    let inbox = inbox
-    let ticket = model.submit(id, change)
-    do throws(APIError) {
-      try store.committer.submit(
-        Command(action: action, actor: Actor("tester")) { inbox.answers.append((id, ticket, $0)) })
-    } catch {
-      model.refuse(id, ticket)
-      refused()
-    }
-  }
-
-  /// Tells the model what was answered.
-  private func collect() {
-    for answer in inbox.answers {
-      switch answer.result {
-      case .success(let reply):
-        if case .committed(let done) = reply { note("acknowledged \(answer.id) at LSN \(done.position.lsn)") }
-        model.acknowledge(answer.id, answer.ticket)
-      // A store that stopped does not know either.
-      case .failure(let error) where error.code == .readOnly: break
-      case .failure: model.refuse(answer.id, answer.ticket)
-      }
-    }
-    inbox.answers = []
+  private func lastLife() async throws -> State {
+    guard let store = try openForSure() else { throw fail("the store does not open without faults") }
+    try await heal(store)
+    let state = try await verify(store)
+    store.close()
+    return state
   }
 
   // MARK: Crashes
 
   private func plan() {
-    switch random.below(10) {
+    switch random.below(12) {
     case 0..<3: disk.faults.powerCutAt = disk.steps + 1 + random.below(120)
-    case 3..<5:
+    case 3: disk.faults.killAt = disk.steps + 1 + random.below(120)
+    case 4..<6:
       disk.faults.powerCutAtPoint = (CrashPoint.allCases[random.below(CrashPoint.allCases.count)], 1 + random.below(6))
-    case 5..<9:
+    case 6..<11:
+      let failures: [SimulatedDisk.Fault] = [
+        .writeFailed, .syncFailed, .renameFailed, .otherFailed, .full, .fullInSync,
+      ]
       disk.faults.failAt = disk.steps + 1 + random.below(80)
-      disk.faults.failure =
-        [SimulatedDisk.Fault.writeFailed, .syncFailed, .renameFailed, .otherFailed, .full][random.below(5)]
+      disk.faults.failure = failures[random.below(failures.count)]
       disk.faults.fullCalls = 1 + random.below(20)
       // Renames are rare: wait for the first ones, or none would fail.
       if disk.faults.failure == .renameFailed { disk.faults.failAt = disk.steps + 1 + random.below(8) }
@@ -208,58 +135,86 @@ final class StoreSimulation {
     }
   }
 
-  private func crash() {
-    if disk.isDown || random.percent(60) {
-      note("power cut")
-      disk.cutPower()
-      loseIndex()
-    } else {
-      note("killed")
-      disk.kill()
-      if random.percent(10) { removeIndex() }
+  /// Faults that strike while the store starts.
+  private func planStart() {
+    switch random.below(12) {
+    case 0..<3: disk.faults.powerCutAt = 1 + random.below(40)
+    case 3: disk.faults.killAt = 1 + random.below(40)
+    case 4..<6:
+      disk.faults.powerCutAtPoint = ([.recoveryCopied, .recoveryRenamed, .recoveryRedone][random.below(3)], 1)
+    case 6: disk.faults.failReadAt = 1 + random.below(60)
+    case 7:
+      let failures: [SimulatedDisk.Fault] = [
+        .writeFailed, .syncFailed, .renameFailed, .otherFailed, .full, .fullInSync,
+      ]
+      disk.faults.failAt = 1 + random.below(25)
+      disk.faults.failure = failures[random.below(failures.count)]
+      disk.faults.fullCalls = 1 + random.below(5)
+    default: break
     }
   }
 
-  private func lastLife() async throws -> String {
-    guard let store = try openForSure() else { throw fail("the store does not open without faults") }
-    return try await verify(store)
+  private func crash() {
+    let isKill = disk.isDown ? disk.downBy == .killInCall : random.percent(40)
+    note(isKill ? "killed" : "power cut")
+    if isKill {
+      disk.kill()
+      if random.percent(10), !isDamaged { loseIndex(0) }
+    } else {
+      disk.cutPower()
+      // What is damaged must come back from somewhere.
+      if !isDamaged { loseIndex(random.below(7)) }
+    }
   }
 
   /// Opens; faults may strike during recovery, then it is tried again.
-  private func open() throws -> Store? {
-    if random.percent(30) {
-      disk.faults.powerCutAt = disk.steps + 1 + random.below(40)
-    } else if random.percent(20) {
-      disk.faults.powerCutAtPoint = ([.recoveryCopied, .recoveryRenamed, .recoveryRedone][random.below(3)], 1)
-    }
-    if let store = try attempt() { return store }
-    disk.cutPower()
-    loseIndex()
-    return try openForSure()
+  private func open(isStruck: Bool) throws -> Store? {
+    if let store = try attempt(keepingFaults: isStruck) { return store }
+    // It may have begun a new index before it failed.
+    removeFiles("durable-index.sqlite")
+    crash()
+    return isStruck ? nil : try openForSure()
   }
 
   private func openForSure() throws -> Store? {
     disk.faults = SimulatedDisk.FaultPlan()
-    return try attempt()
+    return try attempt(keepingFaults: false)
   }
 
-  private func attempt() throws -> Store? {
+  private func attempt(keepingFaults: Bool) throws -> Store? {
+    let store: Store
     do throws(StoreError) {
-      let store = try Store.open(configuration, disk: disk, time: clock, random: sources)
-      if store.rebuild != nil { store.finishRebuild() }
-      if disk.isDown { return nil }
-      disk.faults = SimulatedDisk.FaultPlan()
-      let summary = store.summary
-      note("opened at LSN \(summary.lastLSN), checkpoint \(summary.checkpointLSN), rebuilt \(store.rebuild != nil)")
-      return store
+      store = try Store.open(configuration, disk: disk, time: clock, random: sources)
     } catch {
       note("did not open: \(error)")
-      if disk.isDown { return nil }
+      if disk.isDown || disk.hasDealt { return nil }
       throw fail("the store does not open: \(error)")
     }
+    if store.rebuild != nil { store.finishRebuild() }
+    if disk.isDown { return nil }
+    if disk.hasDealt, store.summary.index != .ready || store.readOnlyReason != nil { return nil }
+    try opened(store)
+    if !keepingFaults { disk.faults = SimulatedDisk.FaultPlan() }
+    return store
+  }
+
+  private func opened(_ store: Store) throws {
+    let summary = store.summary
+    note("opened at LSN \(summary.lastLSN), checkpoint \(summary.checkpointLSN), rebuilt \(store.rebuild != nil)")
+    if !hasOpened { startDurableIndex() }
+    if store.rebuild != nil {
+      if isIndexGood { throw fail("the index has a gap that the journal cannot fill") }
+      removeFiles("durable-index.sqlite")
+    }
+    hasOpened = true
+    isIndexGood = false
+    if let wrong = model.observe(store.mode) { throw fail(wrong) }
   }
 
   var configuration: StoreConfiguration {
+    // Only the first start may ask what the mode is.
+    let modes: [ApplianceMode] = [.edit, .edit, .rw]
+    let mode = hasOpened ? ApplianceMode.allCases[random.below(4)] : modes[Int(seed % 3)]
     var configuration = StoreConfiguration(
       dataDirectory: "/data", journalDirectory: "/wal", indexDirectory: place.scratch, initialMode: mode)
     configuration.runsThreads = false
@@ -275,8 +230,9 @@ final class StoreSimulation {
   private func prepare() throws {
     for directory in ["/data", "/wal"] {
       try disk.makeDirectory(directory)
-      try disk.syncDirectory("/")
+      try disk.syncDirectory("/", .directoryMade)
     }
+    disk.beginAgain()
   }
 
   func did(_ action: Action) { actionCounts[action, default: 0] += 1 }
