@@ -54,19 +54,39 @@ public struct BearerAuthorizer: Authorizer {
     if let requiredPeerRoles, !requiredPeerRoles.contains(where: { $0 == request.peer?.role }) {
       _ = try peer(request, among: requiredPeerRoles)
     }
+    if let known = try recall(request) { return known }
     guard let field = request.head.header("authorization") else { throw .unauthorized("there is no token") }
     guard let token = Self.token(field) else {
       throw .unauthorized("the Authorization field is not a Bearer token")
     }
-    let claims: TokenClaims
+    let verified: TokenVerifier.Verified
     do {
-      claims = try verifier.verify(token)
+      verified = try verifier.verified(token)
     } catch {
       throw .unauthorized(error.description)
     }
+    let claims = verified.claims
     if isRevoked(claims) { throw .unauthorized("the token was revoked") }
-    return Principal(
+    let principal = Principal(
       subject: claims.subject, scopes: claims.scopes, role: claims.role, actsFor: claims.actsFor, peer: request.peer)
+    request.lastToken = KnownToken(
+      field: Array(field.utf8), verifier: verifier, verified: verified, principal: principal)
+    return principal
+  }
+
+  /// The caller of the connection's request before, if this one brings the very same token and nothing has changed
+  /// since: a comparison instead of a hash and a search. Times and revocation are looked at each time.
+  private func recall(_ request: Request) throws(APIError) -> Principal? {
+    guard let known = request.lastToken, known.verifier === verifier, request.head.authorization(is: known.field) else {
+      return nil
+    }
+    do {
+      guard try verifier.isStillGood(known.verified) else { return nil }
+    } catch {
+      throw .unauthorized(error.description)
+    }
+    if isRevoked(known.verified.claims) { throw .unauthorized("the token was revoked") }
+    return known.principal
   }
 
   /// What follows `Bearer` and a blank, by bytes: every request passes here.

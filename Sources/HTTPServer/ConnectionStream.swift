@@ -108,6 +108,15 @@ final class ConnectionStream {
     isFreshlyWoken = true
   }
 
+  /// The same between requests, for the connection's own task: its cancellation closes the channel.
+  func waitForHead(_ wait: PeerWait, until deadline: Deadline) async throws(ConnectionEnd) {
+    if output.count > 0 { try await flush(wait, until: deadline) }
+    do { try await channel.readableUntilClosed(deadline, wait.text) } catch {
+      throw ConnectionEnd(error, waitingFor: wait)
+    }
+    isFreshlyWoken = true
+  }
+
   /// The same for a body, which must keep its pace.
   func waitForBody(receivedSinceLast count: Int) async throws(ConnectionEnd) {
     let start = Deadline.now

@@ -69,7 +69,7 @@ extension HTTPConnection {
   }
 
   private func writeHead(_ outline: ResponseOutline) {
-    outline.write(to: &context.head, at: server.time.now())
+    outline.write(to: &context.head, at: context.civilTime)
   }
 
   /// Head and body in one record when they fit.

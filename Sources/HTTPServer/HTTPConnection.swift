@@ -20,6 +20,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   let remote: SocketAddress
   private var origin: RequestOrigin
   let limits: HTTPLimits
+  /// `limits.idleTimeout`: taken for every request.
+  private let idleNanoseconds: Int64
   private var phase = Phase.handshake
   /// When the phase began.
   private var since: Deadline
@@ -40,6 +42,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.remote = remote
     origin = RequestOrigin(remote: remote, peer: nil, peerSPKI: nil, exporter: nil)
     limits = context.server.configuration.limits
+    idleNanoseconds = limits.idleTimeout.wholeNanoseconds
     since = context.loop.now
   }
 
@@ -49,6 +52,15 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   /// The connection's whole life. The socket is closed afterwards.
   func serve() async {
     defer { stream.channel.close() }
+    // Said once for the connection's life, so that the wait before each request need not say it.
+    await withTaskCancellationHandler {
+      await serveRequests()
+    } onCancel: {
+      stream.channel.cancel()
+    }
+  }
+
+  private func serveRequests() async {
     do {
       try await shakeHands()
       while let head = try await nextHead() {
@@ -159,9 +171,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
         return head
       }
       enter(.head)
-      headDeadline = .after(limits.headTimeout)
+      headDeadline = loop.now + limits.headTimeout
     }
-    let idleDeadline = Deadline.after(limits.idleTimeout)
+    let idleDeadline = loop.now.after(nanoseconds: idleNanoseconds)
     while true {
       let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<32_768])
       switch stream.isSurelyBlocked ? .blocked : stream.receive(into: scratch) {
@@ -172,15 +184,15 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
         }
         if headDeadline == nil {
           enter(.head)
-          headDeadline = .after(limits.headTimeout)
+          headDeadline = loop.now + limits.headTimeout
         }
       case .blocked:
         if let headDeadline {
-          try await stream.waitToReceive(.head, until: headDeadline)
+          try await stream.waitForHead(.head, until: headDeadline)
         } else {
           enter(.idle)
           if context.isStopping, requestNumber > 0 { return nil }
-          do { try await stream.waitToReceive(.idle, until: idleDeadline) } catch {
+          do { try await stream.waitForHead(.idle, until: idleDeadline) } catch {
             server.metrics.refusals.increment(server.configuration.name, (fate ?? error).reason)
             return nil
           }
@@ -237,7 +249,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
 
   /// Answers one request; whether the connection goes on.
   private func exchange(_ head: RequestHead) async throws(ConnectionEnd) -> Bool {
-    let started = Deadline.clock
+    // When the loop took the head off the socket: what others of this turn took before it counts as well.
+    let started = loop.now
     try verifyPeer()
     requestNumber += 1
     stream.restartPace()

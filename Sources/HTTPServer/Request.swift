@@ -2,6 +2,7 @@ public import Core
 public import Crypto
 public import HTTP
 public import Reactor
+internal import Synchronization
 public import Telemetry
 
 /// What all requests of one connection share.
@@ -10,6 +11,8 @@ final class RequestOrigin: Sendable {
   let peer: PeerIdentity?
   let peerSPKI: Checksum?
   let exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  /// What the connection's last token was found to be: the next request brings the same one.
+  let lastToken = Mutex<KnownToken?>(nil)
 
   init(
     remote: SocketAddress, peer: PeerIdentity?, peerSPKI: Checksum?, exporter: (@Sendable (String, Int) -> [UInt8]?)?
@@ -45,17 +48,14 @@ public struct Request: Sendable {
     case seed(UInt64)
   }
 
-  private final class Caller: Sendable {
-    static let nobody = Caller(.nobody)
-    let principal: Principal
-
-    init(_ principal: Principal) { self.principal = principal }
+  /// The `{names}` of a route's path, and where in the request's path what they stand for lies.
+  struct PathParameters {
+    var names: [String] = []
+    var bound = RouteTree.Bound()
   }
 
   private let content: Content
-  private var caller = Caller.nobody
-  /// In the order of the route's path.
-  var pathParameters: [(name: String, value: String)] = []
+  var pathParameters = PathParameters()
 
   /// `exporter`: keying material of the connection, if it is TLS (label, count).
   public init(
@@ -96,14 +96,16 @@ public struct Request: Sendable {
   }
 
   /// Who is calling, after authorization.
-  public internal(set) var principal: Principal {
-    get { caller.principal }
-    set { caller = Caller(newValue) }
+  public internal(set) var principal = Principal.nobody
+
+  var lastToken: KnownToken? {
+    get { content.origin.lastToken.withLock { $0 } }
+    nonmutating set { content.origin.lastToken.withLock { $0 = newValue } }
   }
 
   /// From `{name}` in the route's path, percent-decoded.
   public var parameters: [String: String] {
-    Dictionary(pathParameters.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    Dictionary(pathParameters.names.map { ($0, parameter($0)) }, uniquingKeysWith: { first, _ in first })
   }
 
   public var method: HTTPMethod { head.method }
@@ -111,7 +113,22 @@ public struct Request: Sendable {
   public var query: QueryItems { head.query }
 
   /// A parameter of the route's path. The router guarantees that those of its template are there.
-  public func parameter(_ name: String) -> String { pathParameters.first { $0.name == name }?.value ?? "" }
+  public func parameter(_ name: String) -> String {
+    guard let range = place(of: name) else { return "" }
+    var path = path
+    return path.withUTF8 { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
+  }
+
+  /// The same where it names a document; nil when it is no UUID.
+  public func fileID(_ name: String) -> FileID? {
+    guard let range = place(of: name) else { return nil }
+    var path = path
+    return path.withUTF8 { FileID(text: UnsafeBufferPointer(rebasing: $0[range]).span) }
+  }
+
+  private func place(of name: String) -> Range<Int>? {
+    pathParameters.names.firstIndex(of: name).map { pathParameters.bound[$0] }
+  }
 
   /// Keying material that only the two ends of this TLS connection have (RFC 8446 §7.5, empty context); nil on plain
   /// HTTP.

@@ -14,14 +14,14 @@ struct RouteTree: Sendable {
   }
 
   /// Where a path's parameters lie in it.
-  struct Bound {
-    private var ranges: InlineArray<8, Range<Int>> = .init(repeating: 0..<0)
+  struct Bound: Sendable {
+    private var ranges: InlineArray<8, Range<UInt32>> = .init(repeating: 0..<0)
     private(set) var count = 0
 
-    subscript(index: Int) -> Range<Int> { ranges[index] }
+    subscript(index: Int) -> Range<Int> { Int(ranges[index].lowerBound)..<Int(ranges[index].upperBound) }
 
     fileprivate mutating func append(_ range: Range<Int>) {
-      ranges[count] = range
+      ranges[count] = UInt32(range.lowerBound)..<UInt32(range.upperBound)
       count += 1
     }
 

@@ -70,7 +70,7 @@ public final class Router: Sendable {
       let place = try match(&request)
       index = place
       request.principal = try await authorizer.authorize(request, for: routes[place].access)
-      try request.body.limit(to: routes[place].bodyLimit)
+      if request.head.hasBody { try request.body.limit(to: routes[place].bodyLimit) }
       let response = try await routes[place].handler(request)
       return Handled(response: response, route: index, request: request)
     } catch {
@@ -135,11 +135,7 @@ public final class Router: Sendable {
       throw methodNotAllowed(found)
     }
     if bound.count > 0 {
-      request.pathParameters = path.withUTF8 { bytes in
-        routes[place].parameterNames.enumerated().map { index, name in
-          (name, String(decoding: UnsafeBufferPointer(rebasing: bytes[bound[index]]), as: UTF8.self))
-        }
-      }
+      request.pathParameters = Request.PathParameters(names: routes[place].parameterNames, bound: bound)
     }
     return place
   }

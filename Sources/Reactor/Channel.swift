@@ -51,6 +51,16 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     try await wait(Self.read, until: deadline, what)
   }
 
+  /// The same for a task that has its cancellation close the channel: nothing has to be set up for this one wait.
+  public func readableUntilClosed(_ deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
+    guard try begin(Self.read, until: deadline, what) else { return }
+    let failure = await withUnsafeContinuation { continuation in
+      suspend(Self.read, until: deadline, what, continuation)
+    }
+    if let failure { throw failure }
+    sides[Self.read].isReady = false
+  }
+
   /// Suspends until there may be room to write. To be called after a write gave EAGAIN; it may return early.
   public func writable(until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
     try await wait(Self.write, until: deadline, what)
@@ -100,24 +110,38 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     return next == .never ? nil : next
   }
 
-  private func wait(_ side: Int, until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
-    if isClosed || Task.isCancelled { throw .cancelled }
+  /// Whether there is something to wait for.
+  private func begin(_ side: Int, until deadline: Deadline, _ what: StaticString) throws(ReactorError) -> Bool {
+    if isClosed { throw .cancelled }
     if sides[side].isReady {
       sides[side].isReady = false
-      return
+      return false
     }
     guard sides[side].continuation == nil else { throw .overloaded("two tasks wait on one side of a connection") }
     if deadline <= loop.now { throw .timedOut(what.description) }
     sides[side].number &+= 1
+    return true
+  }
+
+  private func suspend(
+    _ side: Int, until deadline: Deadline, _ what: StaticString,
+    _ continuation: UnsafeContinuation<ReactorError?, Never>
+  ) {
+    sides[side].continuation = continuation
+    sides[side].deadline = deadline
+    sides[side].what = what
+    schedule(deadline)
+  }
+
+  private func wait(_ side: Int, until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
+    if Task.isCancelled { throw .cancelled }
+    guard try begin(side, until: deadline, what) else { return }
     let number = sides[side].number
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         // A cancellation before this point found nobody to resume.
         if Task.isCancelled { return continuation.resume(returning: ReactorError?.some(.cancelled)) }
-        sides[side].continuation = continuation
-        sides[side].deadline = deadline
-        sides[side].what = what
-        schedule(deadline)
+        suspend(side, until: deadline, what, continuation)
       }
     } onCancel: {
       loop.perform { _ in

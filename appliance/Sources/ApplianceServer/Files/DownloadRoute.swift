@@ -15,7 +15,10 @@ struct DownloadRoute: Sendable {
   }
 
   func answer(_ request: Request) throws -> Response {
-    let document = try store.prepared(try request.fileID) { (stored) throws(APIError) in try PreparedDocument(stored) }
+    let answer = try store.prepared(try request.fileID) { (stored) throws(APIError) in try PreparedDocument(stored) }
+    guard let document = answer as? PreparedDocument else {
+      throw APIError(.internalError, "the document cannot be read; the storage's operator has to look at it")
+    }
     let conditions = Conditions(request.head)
     switch conditions.evaluate(etag: document.tag, lastModified: document.lastModified, method: request.method) {
     case .notModified: return .empty(.notModified, headers: document.headers)
