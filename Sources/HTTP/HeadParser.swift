@@ -20,6 +20,9 @@ struct HeadParser {
 
   init(limits: HeadLimits) { self.limits = limits }
 
+  /// What was found, given away.
+  consuming func content() -> RequestHead.Content { head }
+
   /// How many bytes the head takes; nil when it is not complete.
   mutating func parse(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Int? {
     var index = 0

@@ -11,16 +11,15 @@ extension RequestHead {
       return nil
     }
     if consumed > limits.bytesMax { throw HTTPParseError(.headerFieldsTooLarge, "the head is too long") }
-    var head = parser.head
-    head.bytes = [UInt8](unsafeUninitializedCapacity: consumed) { buffer, count in
+    parser.head.bytes = [UInt8](unsafeUninitializedCapacity: consumed) { buffer, count in
       bytes.withUnsafeBufferPointer { source in
         _ = buffer.update(fromContentsOf: source.extracting(..<consumed))
       }
       count = consumed
     }
-    head.target = parser.target
-    try head.resolveTarget()
-    return (RequestHead(head), consumed)
+    parser.head.target = parser.target
+    try parser.head.resolveTarget()
+    return (RequestHead(parser.content()), consumed)
   }
 
 }

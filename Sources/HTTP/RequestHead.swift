@@ -32,12 +32,12 @@ public struct RequestHead: Sendable {
   private final class Storage: Sendable {
     let content: Content
 
-    init(_ content: Content) { self.content = content }
+    init(_ content: consuming Content) { self.content = content }
   }
 
   private let storage: Storage
 
-  init(_ content: Content) { storage = Storage(content) }
+  init(_ content: consuming Content) { storage = Storage(content) }
 
   public var method: HTTPMethod { storage.content.method }
   /// As it came, in whichever of the four forms (RFC 9112 §3.2).

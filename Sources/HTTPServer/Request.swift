@@ -48,13 +48,18 @@ public struct Request: Sendable {
     case seed(UInt64)
   }
 
-  /// The `{names}` of a route's path, and where in the request's path what they stand for lies.
+  /// A route's path with its `{names}`, and where in the request's path what they stand for lies.
   struct PathParameters {
-    var names: [String] = []
+    var template = ""
     var bound = RouteTree.Bound()
+
+    var names: [Substring] {
+      template.split(separator: "/").filter { $0.hasPrefix("{") && $0.hasSuffix("}") }.map { $0.dropFirst().dropLast() }
+    }
   }
 
   private let content: Content
+  private var caller: Principal?
   var pathParameters = PathParameters()
 
   /// `exporter`: keying material of the connection, if it is TLS (label, count).
@@ -96,7 +101,20 @@ public struct Request: Sendable {
   }
 
   /// Who is calling, after authorization.
-  public internal(set) var principal = Principal.nobody
+  public internal(set) var principal: Principal {
+    get { caller ?? .nobody }
+    set { caller = newValue }
+  }
+
+  /// The caller of the connection's request before, if this one brings the very same token, its time is not over, and
+  /// the authorizer's facts are those of `stamp`.
+  public func callerKnown(under stamp: Int) throws(APIError) -> Principal? {
+    guard let known = lastToken, known.stamp.load(ordering: .relaxed) == stamp, !known.isAskedAfter else { return nil }
+    return try known.caller(of: self)
+  }
+
+  /// Says that the caller who was just let in would be under the same facts.
+  public func noteCaller(under stamp: Int) { lastToken?.stamp.store(stamp, ordering: .relaxed) }
 
   var lastToken: KnownToken? {
     get { content.origin.lastToken.withLock { $0 } }
@@ -105,7 +123,8 @@ public struct Request: Sendable {
 
   /// From `{name}` in the route's path, percent-decoded.
   public var parameters: [String: String] {
-    Dictionary(pathParameters.names.map { ($0, parameter($0)) }, uniquingKeysWith: { first, _ in first })
+    Dictionary(
+      pathParameters.names.map { (String($0), parameter(String($0))) }, uniquingKeysWith: { first, _ in first })
   }
 
   public var method: HTTPMethod { head.method }
@@ -127,7 +146,26 @@ public struct Request: Sendable {
   }
 
   private func place(of name: String) -> Range<Int>? {
-    pathParameters.names.firstIndex(of: name).map { pathParameters.bound[$0] }
+    var (template, wanted) = (pathParameters.template, name)
+    let index = template.withUTF8 { template in
+      wanted.withUTF8 { Self.index(of: $0, in: template) }
+    }
+    return index.map { pathParameters.bound[$0] }
+  }
+
+  /// Which of the template's `{names}` this is.
+  private static func index(of name: UnsafeBufferPointer<UInt8>, in template: UnsafeBufferPointer<UInt8>) -> Int? {
+    var (index, at) = (0, 0)
+    while at < template.count {
+      var end = at
+      while end < template.count, template[end] != UInt8(ascii: "/") { end += 1 }
+      if end - at > 2, template[at] == UInt8(ascii: "{"), template[end - 1] == UInt8(ascii: "}") {
+        if template[(at + 1)..<(end - 1)].elementsEqual(name) { return index }
+        index += 1
+      }
+      at = end + 1
+    }
+    return nil
   }
 
   /// Keying material that only the two ends of this TLS connection have (RFC 8446 §7.5, empty context); nil on plain

@@ -69,9 +69,14 @@ public final class TokenVerifier: Sendable {
   public final class Verified: Sendable {
     public let claims: TokenClaims
     fileprivate let generation: Int
+    /// The claims' times in microseconds, to be compared with the present.
+    fileprivate let begin: Int64
+    fileprivate let end: Int64
 
     fileprivate init(_ claims: TokenClaims, _ generation: Int) {
       self.claims = claims
+      begin = max(claims.notBefore, claims.issuedAt).microseconds
+      end = claims.expiresAt.microseconds
       self.generation = generation
     }
   }
@@ -83,7 +88,7 @@ public final class TokenVerifier: Sendable {
   /// verify the token anew. Throws when its time is over.
   public func isStillGood(_ verified: Verified) throws(TokenError) -> Bool {
     guard verified.generation == generation.load(ordering: .acquiring) else { return false }
-    try checkTimes(verified.claims)
+    try checkTimes(verified)
     return true
   }
 
@@ -92,7 +97,7 @@ public final class TokenVerifier: Sendable {
     guard token.utf8.count <= Self.tokenBytesMax else { throw .malformed("more than \(Self.tokenBytesMax) bytes") }
     let hash = SHA256.digest(Array(token.utf8))
     if let known = state.withLock({ $0.recall(hash) }) {
-      try checkTimes(known.claims)
+      try checkTimes(known)
       return known
     }
     let parsed = try CompactToken(token)
@@ -102,17 +107,16 @@ public final class TokenVerifier: Sendable {
     let claims = try parsed.claims()
     guard issuer == nil || claims.issuer == issuer else { throw .wrongIssuer }
     guard claims.audience.contains(audience) else { throw .wrongAudience }
-    try checkTimes(claims)
     let verified = Verified(claims, generation)
+    try checkTimes(verified)
     state.withLock { $0.remember(hash, verified) }
     return verified
   }
 
-  private func checkTimes(_ claims: TokenClaims) throws(TokenError) {
+  private func checkTimes(_ verified: Verified) throws(TokenError) {
     let now = time.now().microseconds
-    guard now < claims.expiresAt.microseconds + leewayMicroseconds else { throw .expired }
-    let begin = max(claims.notBefore, claims.issuedAt).microseconds
-    guard begin - leewayMicroseconds <= now else { throw .notYetValid }
+    guard now < verified.end + leewayMicroseconds else { throw .expired }
+    guard verified.begin - leewayMicroseconds <= now else { throw .notYetValid }
   }
 
   private static func usable(_ set: JSONWebKeySet) -> [String: PublicKey] {

@@ -1,6 +1,13 @@
 internal import CLinux
 internal import Glibc
 
+/// Looks at a socket that became readable before the task that waits for it is woken.
+public protocol ChannelReader: AnyObject {
+  /// Called on the loop's thread. The deadline until which the task goes on waiting, after everything there was to read
+  /// has been read and dealt with; nil to wake it.
+  func readyToRead() -> Deadline?
+}
+
 /// A connected or listening socket, registered with its loop once and edge-triggered. Owned by tasks of that loop and
 /// used on its thread only; at most one task waits to read and one to write. The owner must `close` it.
 public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // confined to its loop's thread
@@ -24,6 +31,7 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   private var timer: TimerHandle?
   private var timerDue = Deadline.never
   public private(set) var isClosed = false
+  private var reader: (any ChannelReader)?
   /// The peer's end, or an error, was told once and will not be told again.
   private var hasEnd = false
 
@@ -52,8 +60,13 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   }
 
   /// The same for a task that has its cancellation close the channel: nothing has to be set up for this one wait.
-  public func readableUntilClosed(_ deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
+  /// `reader` is asked first when something came, and may save waking the task.
+  public func readableUntilClosed(
+    _ deadline: Deadline, _ what: StaticString, reader: (any ChannelReader)? = nil
+  ) async throws(ReactorError) {
     guard try begin(Self.read, until: deadline, what) else { return }
+    self.reader = reader
+    defer { self.reader = nil }
     let failure = await withUnsafeContinuation { continuation in
       suspend(Self.read, until: deadline, what, continuation)
     }
@@ -87,12 +100,23 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     if broken || bits & EPOLLRDHUP.rawValue != 0 { hasEnd = true }
     if broken || bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0 {
       sides[Self.read].isReady = true
-      resume(Self.read, nil)
+      if hasEnd || !isDealtWith() { resume(Self.read, nil) }
     }
     if broken || bits & EPOLLOUT.rawValue != 0 {
       sides[Self.write].isReady = true
       resume(Self.write, nil)
     }
+  }
+
+  /// Whether the waiting task need not be woken.
+  private func isDealtWith() -> Bool {
+    guard let reader, sides[Self.read].continuation != nil else { return false }
+    sides[Self.read].isReady = false
+    guard let deadline = reader.readyToRead() else { return false }
+    sides[Self.read].deadline = deadline
+    // The timer that runs may be due earlier: it looks again then.
+    schedule(deadline)
+    return true
   }
 
   func timerFired(now: Deadline) -> Deadline? {

@@ -1,6 +1,7 @@
 import Core
 import HTTP
 import JWT
+import Reactor
 import Synchronization
 import TestKit
 import Testing
