@@ -67,6 +67,14 @@ class Server:
             total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
         return total / 1024
 
+    def proportional_mebibytes(self) -> float:
+        """The same, but a page that several processes share is shared out among them."""
+        total = 0
+        for pid in _family(self._pid):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        return total / 1024
+
 
 class Nginx(Server):
     """nginx as an operator would tune it for this work: two workers, sendfile, TLS 1.3 with client certificates."""

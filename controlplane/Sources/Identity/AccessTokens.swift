@@ -1,5 +1,6 @@
 internal import Core
 public import JWT
+internal import Postgres
 
 /// A signed token and what is in it.
 public struct IssuedToken: Sendable {
@@ -27,10 +28,14 @@ public struct AccessTokens: Sendable {
     self.random = random
   }
 
-  /// A token for the central roles.
-  func issue(subject: String, scopes: Set<Scope>, role: AdminRole?, lifetime: Duration) throws -> IssuedToken {
-    try sign(
-      subject: subject, audience: Identity.audience, scopes: scopes, role: role, actsFor: nil, lifetime: lifetime)
+  /// A token for the central roles. `connection`: asked whether another replica has revoked a moment ago.
+  func issue(
+    subject: String, scopes: Set<Scope>, role: AdminRole?, lifetime: Duration, on connection: PostgresConnection
+  ) async throws -> IssuedToken {
+    let earliest = try await revocations.earliestIssue(for: subject, on: connection)
+    return try sign(
+      subject: subject, audience: Identity.audience, scopes: scopes, role: role, actsFor: nil, lifetime: lifetime,
+      earliest: earliest)
   }
 
   /// A token for one appliance, at most 5 minutes: `audience` is `storage:<storage_id>`, `subject` the control-plane
@@ -41,20 +46,21 @@ public struct AccessTokens: Sendable {
     precondition(audience.hasPrefix("storage:"), "internal tokens are for appliances only")
     return try sign(
       subject: subject, audience: audience, scopes: scopes, role: nil, actsFor: actsFor,
-      lifetime: min(lifetime, Self.internalLifeMax))
+      lifetime: min(lifetime, Self.internalLifeMax), earliest: revocations.earliestIssue(for: subject))
   }
 
+  /// `earliest`: no stamp before this one, so that what was revoked until then does not cover the new token.
   private func sign(
-    subject: String, audience: String, scopes: Set<Scope>, role: AdminRole?, actsFor: String?, lifetime: Duration
+    subject: String, audience: String, scopes: Set<Scope>, role: AdminRole?, actsFor: String?, lifetime: Duration,
+    earliest: Timestamp?
   ) throws -> IssuedToken {
     let signer = try keys.signer()
-    let now = Timestamp(seconds: time.now().seconds)
-    // Stamps are whole seconds: after all tokens of this second were revoked, a new one is stamped with the next.
-    let issuedAt = max(now, revocations.earliestIssue(for: subject) ?? now)
+    let now = time.now()
+    let issuedAt = Timestamp(seconds: now.seconds)
     let claims = TokenClaims(
-      issuer: keys.issuer, subject: subject, audience: [audience], issuedAt: issuedAt, notBefore: now,
-      expiresAt: now + lifetime, tokenID: Base64.url.encode(random.bytes(16)), scopes: scopes, role: role,
-      actsFor: actsFor)
+      issuer: keys.issuer, subject: subject, audience: [audience], issuedAt: issuedAt, notBefore: issuedAt,
+      expiresAt: issuedAt + lifetime, tokenID: TokenID.make(at: max(now, earliest ?? now), random: random),
+      scopes: scopes, role: role, actsFor: actsFor)
     return IssuedToken(text: try signer.sign(claims), claims: claims)
   }
 }

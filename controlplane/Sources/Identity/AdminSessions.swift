@@ -198,9 +198,9 @@ extension AdminSessions {
       VALUES (\(Self.hash(refresh)), \(family), \(now), \(expiry))
       """)
     let mustChange = administrator.mustChangePassword
-    let access = try tokens.issue(
+    let access = try await tokens.issue(
       subject: administrator.login, scopes: mustChange ? [] : administrator.role.scopes,
-      role: mustChange ? nil : administrator.role, lifetime: settings.accessTokenLife)
+      role: mustChange ? nil : administrator.role, lifetime: settings.accessTokenLife, on: connection)
     return SessionTokens(
       access: access, refresh: refresh, refreshExpiresAt: expiry, administrator: administrator)
   }

@@ -18,6 +18,8 @@ public final class Revocations: Sendable {
 
   /// Longer than any access token lives, leeway included.
   private static let horizon: Duration = .seconds(2 * 3600)
+  /// How far clocks of replicas may be apart without a token of before a revocation surviving it.
+  static let clockMargin: Duration = .seconds(1)
 
   init(pool: PostgresPool, time: any TimeSource) {
     self.pool = pool
@@ -29,37 +31,47 @@ public final class Revocations: Sendable {
     state.withLock { state in
       if state.tokens.contains(claims.tokenID) { return true }
       guard let before = state.subjects[claims.subject] else { return false }
-      return claims.issuedAt < before
+      return (TokenID.moment(of: claims.tokenID) ?? claims.issuedAt) < before
     }
   }
 
-  /// The earliest stamp a new token of the subject may carry without being covered itself.
+  /// The earliest stamp a new token of the subject may carry without being covered itself, as far as this replica
+  /// knows.
   func earliestIssue(for subject: String) -> Timestamp? { state.withLock { $0.subjects[subject] } }
 
+  /// The same as the database knows it: another replica may have revoked a moment ago.
+  func earliestIssue(for subject: String, on connection: PostgresConnection) async throws -> Timestamp? {
+    try await connection.query(
+      "SELECT before FROM identity_revocations WHERE kind = 'subject' AND value = \(subject)"
+    ).first.map { try $0.decode(0) }
+  }
+
   func revoke(_ claims: TokenClaims, on connection: PostgresConnection) async throws {
-    try await insert("token", claims.tokenID, on: connection)
+    try await insert("token", claims.tokenID, before: time.now(), on: connection)
     _ = state.withLock { $0.tokens.insert(claims.tokenID) }
   }
 
-  /// Ends every token of the subject issued until now.
+  /// Ends every token of the subject issued until now. The stamp lies `clockMargin` ahead, for tokens of a replica
+  /// whose clock is fast, and after the one before: what was made between two revocations has the first one's stamp.
   func revokeAll(of subject: String, on connection: PostgresConnection) async throws {
-    // Tokens carry whole seconds: those of the running second end as well, and a new one is good from the next on.
-    let before = Timestamp(seconds: time.now().seconds + 1)
-    try await insert("subject", subject, before: before, on: connection)
+    let before = try await insert("subject", subject, before: time.now() + Self.clockMargin, on: connection)
     state.withLock { $0.subjects[subject] = before }
   }
 
+  @discardableResult
   private func insert(
-    _ kind: String, _ value: String, before: Timestamp? = nil, on connection: PostgresConnection
-  ) async throws {
-    let now = time.now()
+    _ kind: String, _ value: String, before: Timestamp, on connection: PostgresConnection
+  ) async throws -> Timestamp {
     try await connection.query(
       """
       INSERT INTO identity_revocations (kind, value, before, expires_at)
-      VALUES (\(kind), \(value), \(before ?? now), \(now + Self.horizon))
-      ON CONFLICT (kind, value) DO UPDATE SET before = greatest(identity_revocations.before, excluded.before),
+      VALUES (\(kind), \(value), \(before), \(time.now() + Self.horizon))
+      ON CONFLICT (kind, value) DO UPDATE SET
+        before = greatest(identity_revocations.before + interval '1 microsecond', excluded.before),
         expires_at = greatest(identity_revocations.expires_at, excluded.expires_at)
-      """)
+      RETURNING before
+      """
+    ).scalar(Timestamp.self)
   }
 
   /// Reads all of them again. They are few: each lives two hours.

@@ -44,8 +44,11 @@ struct TokenEndpoint: Sendable {
     }
     let account = try await client(of: form, request, for: "token.issue")
     let scopes = try Self.scopes(asked: form.fields["scope"], allowed: account.scopes)
-    let token = try identity.tokens.issue(
-      subject: account.clientID, scopes: scopes, role: nil, lifetime: identity.settings.accessTokenLife)
+    let token = try await identity.pool.withConnection { connection in
+      try await self.identity.tokens.issue(
+        subject: account.clientID, scopes: scopes, role: nil, lifetime: self.identity.settings.accessTokenLife,
+        on: connection)
+    }
     try await identity.serviceAccounts.noteUse(of: account)
     let scopeText = scopes.map(\.rawValue).sorted().joined(separator: " ")
     let actor = request.actor(as: account.clientID)
@@ -187,8 +190,9 @@ struct TokenEndpoint: Sendable {
       }
       json.key("grant_types_supported")
       json.array { $0.string("client_credentials") }
+      // Required, and lists without an element may not be sent (RFC 8414 §2, §3.2): there is no authorization endpoint.
       json.key("response_types_supported")
-      json.array { _ in }
+      json.array { $0.string("none") }
       json.key("scopes_supported")
       json.array { json in for scope in Scope.allCases { json.string(scope.rawValue) } }
     }

@@ -2,6 +2,7 @@ import Configuration
 import Core
 import HTTP
 import HTTPServer
+import JWT
 import Postgres
 import PostgresTesting
 import Reactor
@@ -23,6 +24,18 @@ struct AssemblyHarness: Sendable {
     let foundations = try Foundations(values, logger: .silent, loops: try EventLoopGroup(loops: 1))
     try await foundations.prepare(migrations: Schema.migrations)
     assembly = try await Assembly.make(foundations, roles: [.admin, .ingester, .query])
+  }
+
+  /// A token for the central roles.
+  func token(
+    _ scopes: Set<Scope>, _ role: AdminRole? = nil, life: Duration = .seconds(600)
+  ) async throws -> String {
+    let identity = identity
+    return try await identity.pool.withConnection { connection in
+      try await identity.tokens.issue(
+        subject: "walker", scopes: scopes, role: role, lifetime: life, on: connection
+      ).text
+    }
   }
 
   /// The status of one call; nothing the path could name exists.
