@@ -15,6 +15,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     case busy
   }
 
+  /// From here on a body is read in larger pieces.
+  private static let longBodyBytes = 1 << 20
+
   let context: LoopContext
   let stream: ConnectionStream
   let remote: SocketAddress
@@ -285,6 +288,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     stream.restartPace()
     body = IncomingBody(head)
     let request = Request(head: head, body: requestBody(head), identifier: context.nextIdentifier(), from: origin)
+    let isLong = (head.contentLength ?? 0) >= Self.longBodyBytes
+    if isLong { stream.tls?.expectsMuch(true) }
+    defer { if isLong { stream.tls?.expectsMuch(false) } }
     let handled = await server.router.handle(request)
     let sent: SentResponse
     do {
