@@ -51,13 +51,21 @@ extension FileID: CustomStringConvertible, LosslessStringConvertible, Codable {
   }
 
   /// Parses the 36-character form in either case; nil for anything else.
-  public init?(_ text: String) { self.init(text: Array(text.utf8)[...]) }
+  public init?(_ text: String) {
+    guard text.utf8.count == 36 else { return nil }
+    var text = text
+    guard let id = text.withUTF8({ FileID(text: $0.span) }) else { return nil }
+    self = id
+  }
 
-  public init?(text: ArraySlice<UInt8>) {
+  public init?(text: ArraySlice<UInt8>) { self.init(text: text.span) }
+
+  public init?(text: Span<UInt8>) {
     guard text.count == 36 else { return nil }
     var halves: (UInt64, UInt64) = (0, 0)
     var nibbles = 0
-    for (offset, byte) in text.enumerated() {
+    for offset in 0..<36 {
+      let byte = text[offset]
       if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
         guard byte == UInt8(ascii: "-") else { return nil }
         continue

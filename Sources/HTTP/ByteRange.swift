@@ -39,7 +39,11 @@ public enum RangeRequest: Hashable, Sendable {
   ///   - header: the field's value, nil when absent.
   ///   - size: bytes of the whole representation.
   public static func parse(_ header: String?, size: Int) -> RangeRequest {
-    guard let header, let specifications = Specification.list(header) else { return .none }
+    guard let header else { return .none }
+    if let (first, last) = Specification.plain(header), first < size {
+      return .single(ByteRange(first: first, last: min(last, size - 1)))
+    }
+    guard let specifications = Specification.list(header) else { return .none }
     if size == 0, specifications.contains(where: \.isNonEmptySuffix) { return .none }
     let ranges = coalesce(specifications.compactMap { $0.resolve(size: size) })
     return switch ranges.count {
@@ -78,6 +82,29 @@ public enum RangeRequest: Hashable, Sendable {
       case .from(let first): first < size ? ByteRange(first: first, last: size - 1) : nil
       case .between(let first, let last): first < size ? ByteRange(first: first, last: min(last, size - 1)) : nil
       case .suffix(let count): count > 0 && size > 0 ? ByteRange(first: max(0, size - count), last: size - 1) : nil
+      }
+    }
+
+    /// What nearly every client sends, `bytes=first-last`, read from its bytes; nil for anything else.
+    static func plain(_ header: String) -> (first: Int, last: Int)? {
+      var header = header
+      return header.withUTF8 { bytes in
+        let unit: StaticString = "bytes="
+        guard bytes.count > 8, (0..<6).allSatisfy({ bytes[$0] == unit.utf8Start[$0] }) else { return nil }
+        var index = 6
+        func number() -> Int? {
+          let start = index
+          var value = 0
+          while index < bytes.count, bytes[index] &- 0x30 < 10, index - start < 18 {
+            value = value * 10 + Int(bytes[index] &- 0x30)
+            index += 1
+          }
+          return index > start ? value : nil
+        }
+        guard let first = number(), index < bytes.count, bytes[index] == UInt8(ascii: "-") else { return nil }
+        index += 1
+        guard let last = number(), index == bytes.count, first <= last else { return nil }
+        return (first, last)
       }
     }
 

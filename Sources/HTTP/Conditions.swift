@@ -41,6 +41,10 @@ public struct Conditions: Sendable {
 
   /// From a request's fields.
   public init(_ head: RequestHead) {
+    guard head.hasConditions else {
+      self.init()
+      return
+    }
     self.init(
       ifMatch: head.combined("if-match"), ifNoneMatch: head.combined("if-none-match"),
       ifModifiedSince: head.header("if-modified-since"), ifUnmodifiedSince: head.header("if-unmodified-since"),

@@ -59,22 +59,43 @@ public struct HTTPStatus: RawRepresentable, Hashable, Sendable {
 
 /// An ordered list of header fields for a response. Names are written as given; look-up ignores ASCII case.
 public struct HeaderFields: Sendable, ExpressibleByDictionaryLiteral {
-  public private(set) var fields: [(name: String, value: String)]
+  /// Fields that many answers have in common, with the text that goes out made once.
+  package final class Shared: Sendable {
+    package let fields: [(name: String, value: String)]
+    package let text: [UInt8]
 
-  public init() { fields = [] }
+    package init(fields: [(name: String, value: String)], text: [UInt8]) {
+      self.fields = fields
+      self.text = text
+    }
+  }
 
-  public init(dictionaryLiteral elements: (String, String)...) { fields = elements.map { (name: $0.0, value: $0.1) } }
+  /// They come first.
+  package private(set) var shared: Shared?
+  package private(set) var own: [(name: String, value: String)]
+
+  public init() { own = [] }
+
+  public init(dictionaryLiteral elements: (String, String)...) { own = elements.map { (name: $0.0, value: $0.1) } }
+
+  package init(shared: Shared) {
+    self.shared = shared
+    own = []
+  }
+
+  public var fields: [(name: String, value: String)] { shared.map { $0.fields + own } ?? own }
 
   /// The first value under `name`. Setting replaces every one; nil removes them.
   public subscript(_ name: String) -> String? {
     get { fields.first { $0.name.equalsIgnoringASCIICase(name) }?.value }
     set {
-      fields.removeAll { $0.name.equalsIgnoringASCIICase(name) }
-      if let newValue { fields.append((name: name, value: newValue)) }
+      own = fields.filter { !$0.name.equalsIgnoringASCIICase(name) }
+      shared = nil
+      if let newValue { own.append((name: name, value: newValue)) }
     }
   }
 
-  public mutating func append(_ name: String, _ value: String) { fields.append((name: name, value: value)) }
+  public mutating func append(_ name: String, _ value: String) { own.append((name: name, value: value)) }
 }
 
 extension String {

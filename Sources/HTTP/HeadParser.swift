@@ -20,6 +20,9 @@ struct HeadParser {
 
   init(limits: HeadLimits) { self.limits = limits }
 
+  /// What was found, given away.
+  consuming func content() -> RequestHead.Content { head }
+
   /// How many bytes the head takes; nil when it is not complete.
   mutating func parse(_ bytes: Span<UInt8>) throws(HTTPParseError) -> Int? {
     var index = 0
@@ -138,6 +141,9 @@ struct HeadParser {
   private mutating func interpret(
     _ bytes: Span<UInt8>, _ name: Range<Int>, _ value: Range<Int>
   ) throws(HTTPParseError) {
+    if name.count > 3, bytes[name.lowerBound] | 0x20 == UInt8(ascii: "i"), Self.equals(bytes, name.prefix(3), "if-") {
+      head.hasConditions = true
+    }
     switch name.count {
     case 4 where Self.equals(bytes, name, "host"): try interpretHost(bytes, value)
     case 6 where Self.equals(bytes, name, "expect"):
@@ -152,6 +158,7 @@ struct HeadParser {
       if contentTypes > 1 { return try bad("more than one Content-Type") }
     case 13 where Self.equals(bytes, name, "authorization"):
       authorizations += 1
+      head.authorization = value
       if authorizations > 1 { return try bad("more than one Authorization") }
     case 14 where Self.equals(bytes, name, "content-length"): try interpretLength(bytes, value)
     case 17 where Self.equals(bytes, name, "transfer-encoding"):

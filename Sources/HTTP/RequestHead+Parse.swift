@@ -11,16 +11,15 @@ extension RequestHead {
       return nil
     }
     if consumed > limits.bytesMax { throw HTTPParseError(.headerFieldsTooLarge, "the head is too long") }
-    var head = parser.head
-    head.bytes = [UInt8](unsafeUninitializedCapacity: consumed) { buffer, count in
+    parser.head.bytes = [UInt8](unsafeUninitializedCapacity: consumed) { buffer, count in
       bytes.withUnsafeBufferPointer { source in
         _ = buffer.update(fromContentsOf: source.extracting(..<consumed))
       }
       count = consumed
     }
-    head.target = parser.target
-    try head.resolveTarget()
-    return (RequestHead(head), consumed)
+    parser.head.target = parser.target
+    try parser.head.resolveTarget()
+    return (RequestHead(parser.content()), consumed)
   }
 
 }
@@ -28,7 +27,14 @@ extension RequestHead {
 extension RequestHead.Content {
   /// Fills `path` and `query` (RFC 9112 §3.2).
   fileprivate mutating func resolveTarget() throws(HTTPParseError) {
-    let target = bytes[target]
+    let place = target
+    if isPlain(place) {
+      path = bytes.withUnsafeBufferPointer {
+        String(decoding: UnsafeBufferPointer(rebasing: $0[place]), as: UTF8.self)
+      }
+      return
+    }
+    let target = bytes[place]
     if target.contains(UInt8(ascii: "#")) { throw HTTPParseError(.badRequest, "the target holds a fragment") }
     if target.first == UInt8(ascii: "/") { return try resolveOrigin(target) }
     if method == .options, target.elementsEqual(CollectionOfOne(UInt8(ascii: "*"))) {
@@ -46,6 +52,21 @@ extension RequestHead.Content {
     } else {
       try resolveOrigin(target[origin...])
     }
+  }
+
+  /// Whether a target is a path without anything to resolve or refuse: what nearly every request has, seen in one pass.
+  private func isPlain(_ target: Range<Int>) -> Bool {
+    let bytes = bytes.span
+    guard bytes[target.lowerBound] == UInt8(ascii: "/") else { return false }
+    var isAfterSlash = false
+    for index in target {
+      switch bytes[index] {
+      case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "%"): return false
+      case UInt8(ascii: ".") where isAfterSlash: return false
+      case let byte: isAfterSlash = byte == UInt8(ascii: "/")
+      }
+    }
+    return true
   }
 
   /// The authority of an absolute target must say what `Host` says. RFC 9112 §3.2.2 lets the target win; whoever routed

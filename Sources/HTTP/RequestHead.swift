@@ -14,6 +14,10 @@ public struct RequestHead: Sendable {
     var target = 0..<0
     /// Where the value of `Host` lies; empty when there is none (HTTP/1.0).
     var host = 0..<0
+    /// Where the value of `Authorization` lies; nil when there is none.
+    var authorization: Range<Int>?
+    /// Whether a field's name begins with `if-`.
+    var hasConditions = false
     var path = "/"
     var query = QueryItems()
     var minorVersion = 1
@@ -28,12 +32,12 @@ public struct RequestHead: Sendable {
   private final class Storage: Sendable {
     let content: Content
 
-    init(_ content: Content) { self.content = content }
+    init(_ content: consuming Content) { self.content = content }
   }
 
   private let storage: Storage
 
-  init(_ content: Content) { storage = Storage(content) }
+  init(_ content: consuming Content) { storage = Storage(content) }
 
   public var method: HTTPMethod { storage.content.method }
   /// As it came, in whichever of the four forms (RFC 9112 §3.2).
@@ -72,6 +76,32 @@ public struct RequestHead: Sendable {
     } catch let error {
       throw (error as? HTTPParseError)?.apiError ?? APIError(.validation, "not a request")
     }
+  }
+
+  /// Whether there may be a condition (RFC 9110 §13).
+  public var hasConditions: Bool { storage.content.hasConditions }
+
+  /// Whether `Authorization` is there and exactly this. How long that takes tells nothing about where they differ.
+  public func authorization(is expected: [UInt8]) -> Bool {
+    guard let place = storage.content.authorization, place.count == expected.count else { return false }
+    let held = bytes
+    let (mine, theirs) = (held.span.extracting(place).bytes, expected.span.bytes)
+    var difference: UInt64 = 0
+    var offset = 0
+    while offset &+ 8 <= expected.count {
+      // offset + 8 <= count of both
+      let (a, b) = (
+        mine.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self),
+        theirs.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      )
+      difference |= a ^ b
+      offset &+= 8
+    }
+    while offset < expected.count {
+      difference |= UInt64(held[place.lowerBound + offset] ^ expected[offset])
+      offset += 1
+    }
+    return difference == 0
   }
 
   /// Whether a body follows, empty or not.

@@ -17,15 +17,15 @@ public enum Access: Sendable, Hashable {
   case proof(reason: String)
 }
 
-/// Who is calling, once known.
-public struct Principal: Sendable {
+/// Who is calling, once known. One reference: every request carries it.
+public final class Principal: Sendable {
   /// The token's `sub`, the administrator's login, or the certificate's identity; empty for nobody.
-  public var subject: String
-  public var scopes: Set<Scope>
-  public var role: AdminRole?
+  public let subject: String
+  public let scopes: Set<Scope>
+  public let role: AdminRole?
   /// The person for whom an internal token acts.
-  public var actsFor: String?
-  public var peer: PeerIdentity?
+  public let actsFor: String?
+  public let peer: PeerIdentity?
 
   public init(
     subject: String, scopes: Set<Scope> = [], role: AdminRole? = nil, actsFor: String? = nil, peer: PeerIdentity? = nil

@@ -8,6 +8,12 @@ internal import JWT
 public protocol Authorizer: Sendable {
   /// The caller, or `UNAUTHORIZED` / `FORBIDDEN`.
   func authorize(_ request: Request, for access: Access) async throws(APIError) -> Principal
+  /// The same where nothing has to be waited for; nil where that cannot be said.
+  func authorizeAtOnce(_ request: Request, for access: Access) throws(APIError) -> Principal?
+}
+
+extension Authorizer {
+  public func authorizeAtOnce(_ request: Request, for access: Access) throws(APIError) -> Principal? { nil }
 }
 
 extension APIError {

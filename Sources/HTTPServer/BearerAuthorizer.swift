@@ -7,13 +7,13 @@ public import JWT
 public struct BearerAuthorizer: Authorizer {
   private let verifier: TokenVerifier
   private let requiredPeerRoles: Set<PeerRole>?
-  private let isRevoked: @Sendable (TokenClaims) -> Bool
+  private let isRevoked: (@Sendable (TokenClaims) -> Bool)?
 
   /// `requiredPeerRoles`: token or not, the peer's certificate must have one of them; nil where the listener has no
   /// client certificates. `isRevoked` is asked on every use of a token and must be quick.
   public init(
     verifier: TokenVerifier, requiredPeerRoles: Set<PeerRole>? = nil,
-    isRevoked: @escaping @Sendable (TokenClaims) -> Bool = { _ in false }
+    isRevoked: (@Sendable (TokenClaims) -> Bool)? = nil
   ) {
     self.verifier = verifier
     self.requiredPeerRoles = requiredPeerRoles
@@ -21,6 +21,15 @@ public struct BearerAuthorizer: Authorizer {
   }
 
   public func authorize(_ request: Request, for access: Access) async throws(APIError) -> Principal {
+    try decide(request, access)
+  }
+
+  public func authorizeAtOnce(_ request: Request, for access: Access) throws(APIError) -> Principal? {
+    try decide(request, access)
+  }
+
+  /// `authorize`, which here never waits.
+  public func decide(_ request: Request, _ access: Access) throws(APIError) -> Principal {
     switch access {
     case .open, .proof:
       return Principal(subject: request.peer?.uri ?? "", peer: request.peer)
@@ -54,19 +63,35 @@ public struct BearerAuthorizer: Authorizer {
     if let requiredPeerRoles, !requiredPeerRoles.contains(where: { $0 == request.peer?.role }) {
       _ = try peer(request, among: requiredPeerRoles)
     }
+    if let known = try recall(request) { return known }
     guard let field = request.head.header("authorization") else { throw .unauthorized("there is no token") }
     guard let token = Self.token(field) else {
       throw .unauthorized("the Authorization field is not a Bearer token")
     }
-    let claims: TokenClaims
+    let verified: TokenVerifier.Verified
     do {
-      claims = try verifier.verify(token)
+      verified = try verifier.verified(token)
     } catch {
       throw .unauthorized(error.description)
     }
-    if isRevoked(claims) { throw .unauthorized("the token was revoked") }
-    return Principal(
+    let claims = verified.claims
+    if let isRevoked, isRevoked(claims) { throw .unauthorized("the token was revoked") }
+    let principal = Principal(
       subject: claims.subject, scopes: claims.scopes, role: claims.role, actsFor: claims.actsFor, peer: request.peer)
+    request.lastToken = KnownToken(
+      field: Array(field.utf8), verifier: verifier, verified: verified, principal: principal,
+      isAskedAfter: isRevoked != nil)
+    return principal
+  }
+
+  /// The caller of the connection's request before, if this one brings the very same token and nothing has changed
+  /// since: a comparison instead of a hash and a search. Times and revocation are looked at each time.
+  private func recall(_ request: Request) throws(APIError) -> Principal? {
+    guard let known = request.lastToken, known.verifier === verifier, let caller = try known.caller(of: request) else {
+      return nil
+    }
+    if let isRevoked, isRevoked(known.verified.claims) { throw .unauthorized("the token was revoked") }
+    return caller
   }
 
   /// What follows `Bearer` and a blank, by bytes: every request passes here.

@@ -108,6 +108,17 @@ final class ConnectionStream {
     isFreshlyWoken = true
   }
 
+  /// The same between requests, for the connection's own task: its cancellation closes the channel.
+  func waitForHead(
+    _ wait: PeerWait, until deadline: Deadline, reader: (any ChannelReader)? = nil
+  ) async throws(ConnectionEnd) {
+    if output.count > 0 { try await flush(wait, until: deadline) }
+    do { try await channel.readableUntilClosed(deadline, wait.text, reader: reader) } catch {
+      throw ConnectionEnd(error, waitingFor: wait)
+    }
+    isFreshlyWoken = true
+  }
+
   /// The same for a body, which must keep its pace.
   func waitForBody(receivedSinceLast count: Int) async throws(ConnectionEnd) {
     let start = Deadline.now
@@ -146,7 +157,7 @@ final class ConnectionStream {
     }
   }
 
-  private func putSome(_ bytes: [UInt8], from offset: Int) throws(ConnectionEnd) -> Int {
+  func putSome(_ bytes: [UInt8], from offset: Int) throws(ConnectionEnd) -> Int {
     let outcome: Result<Int, ConnectionEnd> = bytes.withUnsafeBytes { all in
       do throws(ConnectionEnd) {
         return .success(try put(UnsafeRawBufferPointer(rebasing: all[offset...])))
@@ -166,7 +177,7 @@ final class ConnectionStream {
   }
 
   /// Sends what is gathered. Never on a channel that was closed meanwhile: its descriptor's number may be another's.
-  private func send() -> SendBuffer.Outcome {
+  func send() -> SendBuffer.Outcome {
     channel.isClosed ? .failed(EBADF) : output.flush(to: channel.descriptor)
   }
 }

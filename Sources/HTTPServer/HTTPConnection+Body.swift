@@ -53,9 +53,8 @@ extension HTTPConnection {
       inputStart += count
       if inputStart == input.count { dropInput() }
     } else {
-      let count = try receiveAvailable(atMost: left)
-      if count == 0 { return nil }
-      piece = Array(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count]))
+      piece = try receivePiece(atMost: min(left, EventLoop.scratchCount))
+      if piece.isEmpty { return nil }
     }
     body.sinceLastWait += piece.count
     body.framing = piece.count == left ? .over : .length(left: left - piece.count)
@@ -65,7 +64,7 @@ extension HTTPConnection {
   /// What is there of a body in chunks; nil when nothing is, or the body is over.
   private func takeChunked(_ decoder: ChunkedDecoder) throws(ConnectionEnd) -> [UInt8]? {
     if inputStart == input.count {
-      let count = try receiveAvailable(atMost: EventLoop.scratchCount)
+      let count = try receiveAvailable(into: loop.scratch)
       if count == 0 { return nil }
       input = Array(UnsafeRawBufferPointer(rebasing: loop.scratch[..<count]))
       inputStart = 0
@@ -95,12 +94,27 @@ extension HTTPConnection {
     inputStart = 0
   }
 
-  /// Fills the loop's scratch with what has arrived; 0 when nothing has.
-  private func receiveAvailable(atMost limit: Int) throws(ConnectionEnd) -> Int {
-    let scratch = loop.scratch
-    let wanted = min(limit, scratch.count)
+  /// What has arrived, decrypted to where it is handed on; empty when nothing has.
+  private func receivePiece(atMost limit: Int) throws(ConnectionEnd) -> [UInt8] {
+    if stream.isSurelyBlocked { return [] }
+    var failure: ConnectionEnd?
+    let piece = [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
+      do throws(ConnectionEnd) {
+        filled = try receiveAvailable(into: UnsafeMutableRawBufferPointer(buffer))
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return piece
+  }
+
+  /// Fills `scratch` with what has arrived; 0 when nothing has.
+  private func receiveAvailable(into scratch: UnsafeMutableRawBufferPointer) throws(ConnectionEnd) -> Int {
+    let wanted = scratch.count
     var count = 0
     while count < wanted {
+      if count > 0, stream.isSurelyBlocked { return count }
       switch stream.receive(into: UnsafeMutableRawBufferPointer(rebasing: scratch[count..<wanted])) {
       case .bytes(let more): count += more
       case .blocked: return count

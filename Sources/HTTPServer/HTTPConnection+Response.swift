@@ -57,7 +57,7 @@ extension HTTPConnection {
     try await stream.flush()
   }
 
-  private static func framing(_ response: Response, _ head: RequestHead) -> OutgoingFraming {
+  static func framing(_ response: Response, _ head: RequestHead) -> OutgoingFraming {
     let status = response.status.rawValue
     if status < 200 || status == 204 || status == 304 { return .none }
     // A HEAD answer without a body may declare the length that its GET would have.
@@ -68,8 +68,8 @@ extension HTTPConnection {
     return head.minorVersion == 0 ? .close : .chunked
   }
 
-  private func writeHead(_ outline: ResponseOutline) {
-    outline.write(to: &context.head, at: server.time.now())
+  func writeHead(_ outline: ResponseOutline) {
+    outline.write(to: &context.head, at: context.civilTime)
   }
 
   /// Head and body in one record when they fit.

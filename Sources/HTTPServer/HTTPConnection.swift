@@ -7,7 +7,7 @@ internal import Telemetry
 
 /// One connection from its first byte to its last: heads, handlers, answers, one request after the other.
 final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thread; handlers elsewhere hop there
-  private enum Phase {
+  enum Phase {
     case handshake
     case idle
     /// A head has begun and is not whole.
@@ -15,14 +15,22 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     case busy
   }
 
+  /// From here on a body is read in larger pieces.
+  private static let longBodyBytes = 1 << 20
+
   let context: LoopContext
   let stream: ConnectionStream
   let remote: SocketAddress
-  private var origin: RequestOrigin
+  private(set) var origin: RequestOrigin
   let limits: HTTPLimits
-  private var phase = Phase.handshake
+  private let logsAccess: Bool
+  /// `limits.idleTimeout`: taken for every request.
+  let idleNanoseconds: Int64
+  private(set) var phase = Phase.handshake
   /// When the phase began.
   private var since: Deadline
+  /// What the socket told while the connection's task slept, for the task to go on with.
+  var handedOver: HandedOver?
   /// Why somebody else closed it.
   private var fate: ConnectionEnd?
   /// Its place among the loop's connections.
@@ -40,6 +48,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.remote = remote
     origin = RequestOrigin(remote: remote, peer: nil, peerSPKI: nil, exporter: nil)
     limits = context.server.configuration.limits
+    logsAccess = context.server.configuration.logsAccess && context.server.logger.level <= .info
+    idleNanoseconds = limits.idleTimeout.wholeNanoseconds
     since = context.loop.now
   }
 
@@ -49,6 +59,15 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   /// The connection's whole life. The socket is closed afterwards.
   func serve() async {
     defer { stream.channel.close() }
+    // Said once for the connection's life, so that the wait before each request need not say it.
+    await withTaskCancellationHandler {
+      await serveRequests()
+    } onCancel: {
+      stream.channel.cancel()
+    }
+  }
+
+  private func serveRequests() async {
     do {
       try await shakeHands()
       while let head = try await nextHead() {
@@ -156,16 +175,32 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   private func nextHead() async throws(ConnectionEnd) -> RequestHead? {
     body = IncomingBody()
     var headDeadline: Deadline?
-    if inputStart < input.count {
-      if let head = try parseInput() {
-        phase = .busy
-        return head
-      }
-      enter(.head)
-      headDeadline = .after(limits.headTimeout)
-    }
-    let idleDeadline = Deadline.after(limits.idleTimeout)
+    var idleDeadline = loop.now.after(nanoseconds: idleNanoseconds)
+    var answered = requestNumber
     while true {
+      if answered != requestNumber {
+        // Requests were answered while this slept.
+        answered = requestNumber
+        idleDeadline = loop.now.after(nanoseconds: idleNanoseconds)
+      }
+      if let handedOver {
+        self.handedOver = nil
+        switch try await goOn(with: handedOver) {
+        case .answer(let head):
+          phase = .busy
+          return head
+        case .receive: break
+        case .end: return nil
+        }
+      }
+      if headDeadline == nil, inputStart < input.count {
+        if let head = try parseInput() {
+          phase = .busy
+          return head
+        }
+        enter(.head)
+        headDeadline = loop.now + limits.headTimeout
+      }
       let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<32_768])
       switch stream.isSurelyBlocked ? .blocked : stream.receive(into: scratch) {
       case .bytes(let count):
@@ -175,15 +210,15 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
         }
         if headDeadline == nil {
           enter(.head)
-          headDeadline = .after(limits.headTimeout)
+          headDeadline = loop.now + limits.headTimeout
         }
       case .blocked:
         if let headDeadline {
-          try await stream.waitToReceive(.head, until: headDeadline)
+          try await stream.waitForHead(.head, until: headDeadline)
         } else {
           enter(.idle)
           if context.isStopping, requestNumber > 0 { return nil }
-          do { try await stream.waitToReceive(.idle, until: idleDeadline) } catch {
+          do { try await stream.waitForHead(.idle, until: idleDeadline, reader: self) } catch {
             server.metrics.refusals.increment(server.configuration.name, (fate ?? error).reason)
             return nil
           }
@@ -202,7 +237,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
 
   /// A head from bytes just received; nil when more are needed. Parses only when a line has ended: a client that sends
   /// byte by byte costs little.
-  private func take(_ received: UnsafeRawBufferPointer) throws(ConnectionEnd) -> RequestHead? {
+  func take(_ received: UnsafeRawBufferPointer) throws(ConnectionEnd) -> RequestHead? {
     if input.isEmpty {
       let bytes = received.assumingMemoryBound(to: UInt8.self)
       if let head = try parse(bytes.span, keepingRest: false) { return head }
@@ -238,14 +273,24 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
 
   // MARK: one request
 
+  /// A request has been answered while the connection's task slept.
+  func noteAnswered() {
+    since = loop.now
+    requestNumber += 1
+  }
+
   /// Answers one request; whether the connection goes on.
   private func exchange(_ head: RequestHead) async throws(ConnectionEnd) -> Bool {
-    let started = Deadline.clock
+    // When the loop took the head off the socket: what others of this turn took before it counts as well.
+    let started = loop.now
     try verifyPeer()
     requestNumber += 1
     stream.restartPace()
     body = IncomingBody(head)
     let request = Request(head: head, body: requestBody(head), identifier: context.nextIdentifier(), from: origin)
+    let isLong = (head.contentLength ?? 0) >= Self.longBodyBytes
+    if isLong { stream.tls?.expectsMuch(true) }
+    defer { if isLong { stream.tls?.expectsMuch(false) } }
     let handled = await server.router.handle(request)
     let sent: SentResponse
     do {
@@ -271,13 +316,13 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     }
   }
 
-  private func record(
+  func record(
     _ handled: Router.Handled, _ status: HTTPStatus, _ started: Deadline, _ failure: ConnectionEnd?
   ) {
     let nanoseconds = Deadline.clock.nanoseconds - started.nanoseconds
     let request = handled.request
     context.figures.count(request.method, handled.route, status, nanoseconds: nanoseconds)
-    guard server.configuration.logsAccess || failure != nil else { return }
+    guard logsAccess || failure != nil else { return }
     server.logger.info(
       failure == nil ? "request" : "request cut off",
       [

@@ -16,6 +16,7 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   var head = ResponseHeadWriter()
   var figures: LoopFigures
   private var identifiers: UInt64
+  private var time: (turn: Deadline, civil: Timestamp)?
 
   init(loop: EventLoop, server: HTTPServer) throws {
     self.loop = loop
@@ -26,6 +27,14 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   }
 
   var count: Int { connections.count }
+
+  /// The time for `Date`, asked for once in a turn of the loop.
+  var civilTime: Timestamp {
+    if let time, time.turn == loop.now { return time.civil }
+    let civil = server.time.now()
+    time = (loop.now, civil)
+    return civil
+  }
 
   func add(_ connection: HTTPConnection) {
     connection.place = connections.count

@@ -2,6 +2,7 @@ public import Core
 public import Crypto
 public import HTTP
 public import Reactor
+internal import Synchronization
 public import Telemetry
 
 /// What all requests of one connection share.
@@ -10,6 +11,8 @@ final class RequestOrigin: Sendable {
   let peer: PeerIdentity?
   let peerSPKI: Checksum?
   let exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  /// What the connection's last token was found to be: the next request brings the same one.
+  let lastToken = Mutex<KnownToken?>(nil)
 
   init(
     remote: SocketAddress, peer: PeerIdentity?, peerSPKI: Checksum?, exporter: (@Sendable (String, Int) -> [UInt8]?)?
@@ -45,17 +48,19 @@ public struct Request: Sendable {
     case seed(UInt64)
   }
 
-  private final class Caller: Sendable {
-    static let nobody = Caller(.nobody)
-    let principal: Principal
+  /// A route's path with its `{names}`, and where in the request's path what they stand for lies.
+  struct PathParameters {
+    var template = ""
+    var bound = RouteTree.Bound()
 
-    init(_ principal: Principal) { self.principal = principal }
+    var names: [Substring] {
+      template.split(separator: "/").filter { $0.hasPrefix("{") && $0.hasSuffix("}") }.map { $0.dropFirst().dropLast() }
+    }
   }
 
   private let content: Content
-  private var caller = Caller.nobody
-  /// In the order of the route's path.
-  var pathParameters: [(name: String, value: String)] = []
+  private var caller: Principal?
+  var pathParameters = PathParameters()
 
   /// `exporter`: keying material of the connection, if it is TLS (label, count).
   public init(
@@ -97,13 +102,29 @@ public struct Request: Sendable {
 
   /// Who is calling, after authorization.
   public internal(set) var principal: Principal {
-    get { caller.principal }
-    set { caller = Caller(newValue) }
+    get { caller ?? .nobody }
+    set { caller = newValue }
+  }
+
+  /// The caller of the connection's request before, if this one brings the very same token, its time is not over, and
+  /// the authorizer's facts are those of `stamp`.
+  public func callerKnown(under stamp: Int) throws(APIError) -> Principal? {
+    guard let known = lastToken, known.stamp.load(ordering: .relaxed) == stamp, !known.isAskedAfter else { return nil }
+    return try known.caller(of: self)
+  }
+
+  /// Says that the caller who was just let in would be under the same facts.
+  public func noteCaller(under stamp: Int) { lastToken?.stamp.store(stamp, ordering: .relaxed) }
+
+  var lastToken: KnownToken? {
+    get { content.origin.lastToken.withLock { $0 } }
+    nonmutating set { content.origin.lastToken.withLock { $0 = newValue } }
   }
 
   /// From `{name}` in the route's path, percent-decoded.
   public var parameters: [String: String] {
-    Dictionary(pathParameters.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    Dictionary(
+      pathParameters.names.map { (String($0), parameter(String($0))) }, uniquingKeysWith: { first, _ in first })
   }
 
   public var method: HTTPMethod { head.method }
@@ -111,7 +132,41 @@ public struct Request: Sendable {
   public var query: QueryItems { head.query }
 
   /// A parameter of the route's path. The router guarantees that those of its template are there.
-  public func parameter(_ name: String) -> String { pathParameters.first { $0.name == name }?.value ?? "" }
+  public func parameter(_ name: String) -> String {
+    guard let range = place(of: name) else { return "" }
+    var path = path
+    return path.withUTF8 { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
+  }
+
+  /// The same where it names a document; nil when it is no UUID.
+  public func fileID(_ name: String) -> FileID? {
+    guard let range = place(of: name) else { return nil }
+    var path = path
+    return path.withUTF8 { FileID(text: UnsafeBufferPointer(rebasing: $0[range]).span) }
+  }
+
+  private func place(of name: String) -> Range<Int>? {
+    var (template, wanted) = (pathParameters.template, name)
+    let index = template.withUTF8 { template in
+      wanted.withUTF8 { Self.index(of: $0, in: template) }
+    }
+    return index.map { pathParameters.bound[$0] }
+  }
+
+  /// Which of the template's `{names}` this is.
+  private static func index(of name: UnsafeBufferPointer<UInt8>, in template: UnsafeBufferPointer<UInt8>) -> Int? {
+    var (index, at) = (0, 0)
+    while at < template.count {
+      var end = at
+      while end < template.count, template[end] != UInt8(ascii: "/") { end += 1 }
+      if end - at > 2, template[at] == UInt8(ascii: "{"), template[end - 1] == UInt8(ascii: "}") {
+        if template[(at + 1)..<(end - 1)].elementsEqual(name) { return index }
+        index += 1
+      }
+      at = end + 1
+    }
+    return nil
+  }
 
   /// Keying material that only the two ends of this TLS connection have (RFC 8446 §7.5, empty context); nil on plain
   /// HTTP.

@@ -1,5 +1,5 @@
 internal import Core
-internal import HTTP
+public import HTTP
 
 /// Everything of an answer but its body.
 struct ResponseOutline {
@@ -13,7 +13,8 @@ struct ResponseOutline {
 
   func write(to head: inout ResponseHeadWriter, at time: Timestamp) {
     head.begin(status, at: time)
-    for (name, value) in headers.fields where !isFraming(name) { head.field(name, value) }
+    if let shared = headers.shared { head.append(shared.text) }
+    for (name, value) in headers.own where !Self.isFraming(name) { head.field(name, value) }
     switch framing {
     case .none: break
     case .length(let length): head.field("Content-Length", length)
@@ -30,7 +31,7 @@ struct ResponseOutline {
   }
 
   /// Fields that are the server's: a handler's would contradict the framing.
-  private func isFraming(_ name: String) -> Bool {
+  static func isFraming(_ name: String) -> Bool {
     switch name.utf8.count {
     case 4: name.equalsIgnoringASCIICase("date")
     case 10: name.equalsIgnoringASCIICase("connection")
@@ -38,5 +39,14 @@ struct ResponseOutline {
     case 17: name.equalsIgnoringASCIICase("transfer-encoding")
     default: false
     }
+  }
+}
+
+extension HeaderFields {
+  /// The same fields with their text made now: for what goes out with many answers.
+  public func prepared() -> HeaderFields {
+    var writer = ResponseHeadWriter()
+    for (name, value) in fields where !ResponseOutline.isFraming(name) { writer.field(name, value) }
+    return HeaderFields(shared: Shared(fields: fields, text: writer.bytes))
   }
 }

@@ -14,10 +14,29 @@ public struct Route: Sendable {
   let segments: [Segment]
   let parameterNames: [String]
   let handler: Handler
+  /// The same handler where it never waits.
+  let atOnce: (@Sendable (Request) throws -> Response)?
 
   public init(
     _ method: HTTPMethod, _ path: String, _ access: Access, bodyLimit: Int = 65_536, _ handler: @escaping Handler
   ) {
+    self.init(method, path, access, bodyLimit, handler, atOnce: nil)
+  }
+
+  /// For an answer that is made without waiting for anything: it may go out without waking the connection's task.
+  /// The handler must not mind being asked twice.
+  public static func atOnce(
+    _ method: HTTPMethod, _ path: String, _ access: Access,
+    _ handler: @escaping @Sendable (Request) throws -> Response
+  ) -> Route {
+    Route(method, path, access, 65_536, { try handler($0) }, atOnce: handler)
+  }
+
+  private init(
+    _ method: HTTPMethod, _ path: String, _ access: Access, _ bodyLimit: Int, _ handler: @escaping Handler,
+    atOnce: (@Sendable (Request) throws -> Response)?
+  ) {
+    self.atOnce = atOnce
     precondition(path.hasPrefix("/"), "a route's path begins with a slash: \(path)")
     self.method = method
     self.path = path
@@ -70,11 +89,26 @@ public final class Router: Sendable {
       let place = try match(&request)
       index = place
       request.principal = try await authorizer.authorize(request, for: routes[place].access)
-      try request.body.limit(to: routes[place].bodyLimit)
+      if request.head.hasBody { try request.body.limit(to: routes[place].bodyLimit) }
       let response = try await routes[place].handler(request)
       return Handled(response: response, route: index, request: request)
     } catch {
       return Handled(response: failure(error, request), route: index, request: request)
+    }
+  }
+
+  /// The same where nothing has to be waited for. Nil: let `handle` do it, which says what is wrong as well.
+  func handleAtOnce(_ original: Request) -> Handled? {
+    var request = original
+    guard request.method == .get, !request.head.hasBody, let place = try? match(&request),  // `handle` tells the error
+      let handler = routes[place].atOnce
+    else { return nil }
+    do {
+      guard let caller = try authorizer.authorizeAtOnce(request, for: routes[place].access) else { return nil }
+      request.principal = caller
+      return Handled(response: try handler(request), route: place, request: request)
+    } catch {
+      return nil
     }
   }
 
@@ -132,14 +166,10 @@ public final class Router: Sendable {
       let place = found.first(where: { routes[$0].method == wanted })
         ?? (wanted == .head ? found.first(where: { routes[$0].method == .get }) : nil)
     else {
-      throw methodNotAllowed(found)
+      throw methodNotAllowed(Array(found))
     }
     if bound.count > 0 {
-      request.pathParameters = path.withUTF8 { bytes in
-        routes[place].parameterNames.enumerated().map { index, name in
-          (name, String(decoding: UnsafeBufferPointer(rebasing: bytes[bound[index]]), as: UTF8.self))
-        }
-      }
+      request.pathParameters = Request.PathParameters(template: routes[place].path, bound: bound)
     }
     return place
   }
@@ -156,7 +186,7 @@ public final class Router: Sendable {
       var path = request.path
       let (found, _) = path.withUTF8 { root.find($0) }
       if found.isEmpty || found.contains(where: { routes[$0].method == .options }) { return nil }
-      return .empty(.noContent, headers: ["Allow": allowed(found)])
+      return .empty(.noContent, headers: ["Allow": allowed(Array(found))])
     default: return nil
     }
   }

@@ -13,8 +13,10 @@ public final class TokenVerifier: Sendable {
 
   public let audience: String
   private let time: any TimeSource
-  private let leeway: Duration
+  private let leewayMicroseconds: Int64
   private let state: Mutex<State>
+  /// The state's generation, for who only wants to know whether it is still the same.
+  private let generation = Atomic<Int>(0)
 
   fileprivate struct State: Sendable {
     var issuer: String?
@@ -23,8 +25,8 @@ public final class TokenVerifier: Sendable {
     var generation = 0
     let countMax: Int
     // When `young` is full it becomes `old`: bounded, and what is in use survives by being moved back.
-    var young: [Checksum: TokenClaims] = [:]
-    var old: [Checksum: TokenClaims] = [:]
+    var young: [Checksum: Verified] = [:]
+    var old: [Checksum: Verified] = [:]
   }
 
   /// `issuer` nil accepts any issuer whose key is in the set.
@@ -40,14 +42,17 @@ public final class TokenVerifier: Sendable {
   ) {
     self.audience = audience
     self.time = time
-    self.leeway = leeway
+    leewayMicroseconds = leeway.microseconds
     state = Mutex(State(issuer: issuer, keys: Self.usable(keys), countMax: cacheCountMax))
   }
 
   /// Trusts exactly these keys from now on.
   public func update(keys: JSONWebKeySet) {
     let usable = Self.usable(keys)
-    state.withLock { $0.trust(usable) }
+    state.withLock { state in
+      state.trust(usable)
+      generation.store(state.generation, ordering: .releasing)
+    }
   }
 
   /// Trusts exactly these keys, and this issuer alone, from now on.
@@ -56,11 +61,39 @@ public final class TokenVerifier: Sendable {
     state.withLock { state in
       state.issuer = issuer
       state.trust(usable)
+      generation.store(state.generation, ordering: .releasing)
+    }
+  }
+
+  /// What a token was found to say, for whoever sees the very same token again and again.
+  public final class Verified: Sendable {
+    public let claims: TokenClaims
+    fileprivate let generation: Int
+    /// The claims' times in microseconds, to be compared with the present.
+    fileprivate let begin: Int64
+    fileprivate let end: Int64
+
+    fileprivate init(_ claims: TokenClaims, _ generation: Int) {
+      self.claims = claims
+      begin = max(claims.notBefore, claims.issuedAt).microseconds
+      end = claims.expiresAt.microseconds
+      self.generation = generation
     }
   }
 
   /// The claims of a token that may be believed.
-  public func verify(_ token: String) throws(TokenError) -> TokenClaims {
+  public func verify(_ token: String) throws(TokenError) -> TokenClaims { try verified(token).claims }
+
+  /// Whether what was verified may still be believed without looking at the token: keys and issuer are the same. False:
+  /// verify the token anew. Throws when its time is over.
+  public func isStillGood(_ verified: Verified) throws(TokenError) -> Bool {
+    guard verified.generation == generation.load(ordering: .acquiring) else { return false }
+    try checkTimes(verified)
+    return true
+  }
+
+  /// The same as `verify`, to be remembered.
+  public func verified(_ token: String) throws(TokenError) -> Verified {
     guard token.utf8.count <= Self.tokenBytesMax else { throw .malformed("more than \(Self.tokenBytesMax) bytes") }
     let hash = SHA256.digest(Array(token.utf8))
     if let known = state.withLock({ $0.recall(hash) }) {
@@ -74,15 +107,16 @@ public final class TokenVerifier: Sendable {
     let claims = try parsed.claims()
     guard issuer == nil || claims.issuer == issuer else { throw .wrongIssuer }
     guard claims.audience.contains(audience) else { throw .wrongAudience }
-    try checkTimes(claims)
-    state.withLock { $0.remember(hash, claims, generation) }
-    return claims
+    let verified = Verified(claims, generation)
+    try checkTimes(verified)
+    state.withLock { $0.remember(hash, verified) }
+    return verified
   }
 
-  private func checkTimes(_ claims: TokenClaims) throws(TokenError) {
-    let now = time.now()
-    guard now < claims.expiresAt + leeway else { throw .expired }
-    guard max(claims.notBefore, claims.issuedAt) - leeway <= now else { throw .notYetValid }
+  private func checkTimes(_ verified: Verified) throws(TokenError) {
+    let now = time.now().microseconds
+    guard now < verified.end + leewayMicroseconds else { throw .expired }
+    guard verified.begin - leewayMicroseconds <= now else { throw .notYetValid }
   }
 
   private static func usable(_ set: JSONWebKeySet) -> [String: PublicKey] {
@@ -109,19 +143,19 @@ extension TokenVerifier.State {
     old = [:]
   }
 
-  fileprivate mutating func recall(_ hash: Checksum) -> TokenClaims? {
-    if let claims = young[hash] { return claims }
-    guard let claims = old[hash] else { return nil }
-    remember(hash, claims, generation)
-    return claims
+  fileprivate mutating func recall(_ hash: Checksum) -> TokenVerifier.Verified? {
+    if let known = young[hash] { return known }
+    guard let known = old[hash] else { return nil }
+    remember(hash, known)
+    return known
   }
 
-  fileprivate mutating func remember(_ hash: Checksum, _ claims: TokenClaims, _ generation: Int) {
-    guard generation == self.generation else { return }
+  fileprivate mutating func remember(_ hash: Checksum, _ verified: TokenVerifier.Verified) {
+    guard verified.generation == generation else { return }
     if young.count >= countMax {
       old = young
       young = [:]
     }
-    young[hash] = claims
+    young[hash] = verified
   }
 }

@@ -1,6 +1,13 @@
 internal import CLinux
 internal import Glibc
 
+/// Looks at a socket that became readable before the task that waits for it is woken.
+public protocol ChannelReader: AnyObject {
+  /// Called on the loop's thread. The deadline until which the task goes on waiting, after everything there was to read
+  /// has been read and dealt with; nil to wake it.
+  func readyToRead() -> Deadline?
+}
+
 /// A connected or listening socket, registered with its loop once and edge-triggered. Owned by tasks of that loop and
 /// used on its thread only; at most one task waits to read and one to write. The owner must `close` it.
 public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // confined to its loop's thread
@@ -24,6 +31,7 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   private var timer: TimerHandle?
   private var timerDue = Deadline.never
   public private(set) var isClosed = false
+  private var reader: (any ChannelReader)?
   /// The peer's end, or an error, was told once and will not be told again.
   private var hasEnd = false
 
@@ -49,6 +57,21 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   /// - Parameter what: what is waited for, told when the deadline passes.
   public func readable(until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
     try await wait(Self.read, until: deadline, what)
+  }
+
+  /// The same for a task that has its cancellation close the channel: nothing has to be set up for this one wait.
+  /// `reader` is asked first when something came, and may save waking the task.
+  public func readableUntilClosed(
+    _ deadline: Deadline, _ what: StaticString, reader: (any ChannelReader)? = nil
+  ) async throws(ReactorError) {
+    guard try begin(Self.read, until: deadline, what) else { return }
+    self.reader = reader
+    defer { self.reader = nil }
+    let failure = await withUnsafeContinuation { continuation in
+      suspend(Self.read, until: deadline, what, continuation)
+    }
+    if let failure { throw failure }
+    sides[Self.read].isReady = false
   }
 
   /// Suspends until there may be room to write. To be called after a write gave EAGAIN; it may return early.
@@ -87,12 +110,23 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     if broken || bits & EPOLLRDHUP.rawValue != 0 { hasEnd = true }
     if broken || bits & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0 {
       sides[Self.read].isReady = true
-      resume(Self.read, nil)
+      if hasEnd || !isDealtWith() { resume(Self.read, nil) }
     }
     if broken || bits & EPOLLOUT.rawValue != 0 {
       sides[Self.write].isReady = true
       resume(Self.write, nil)
     }
+  }
+
+  /// Whether the waiting task need not be woken.
+  private func isDealtWith() -> Bool {
+    guard let reader, sides[Self.read].continuation != nil else { return false }
+    sides[Self.read].isReady = false
+    guard let deadline = reader.readyToRead() else { return false }
+    sides[Self.read].deadline = deadline
+    // The timer that runs may be due earlier: it looks again then.
+    schedule(deadline)
+    return true
   }
 
   func timerFired(now: Deadline) -> Deadline? {
@@ -110,24 +144,38 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     return next == .never ? nil : next
   }
 
-  private func wait(_ side: Int, until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
-    if isClosed || Task.isCancelled { throw .cancelled }
+  /// Whether there is something to wait for.
+  private func begin(_ side: Int, until deadline: Deadline, _ what: StaticString) throws(ReactorError) -> Bool {
+    if isClosed { throw .cancelled }
     if sides[side].isReady {
       sides[side].isReady = false
-      return
+      return false
     }
     guard sides[side].continuation == nil else { throw .overloaded("two tasks wait on one side of a connection") }
     if deadline <= loop.now { throw .timedOut(what.description) }
     sides[side].number &+= 1
+    return true
+  }
+
+  private func suspend(
+    _ side: Int, until deadline: Deadline, _ what: StaticString,
+    _ continuation: UnsafeContinuation<ReactorError?, Never>
+  ) {
+    sides[side].continuation = continuation
+    sides[side].deadline = deadline
+    sides[side].what = what
+    schedule(deadline)
+  }
+
+  private func wait(_ side: Int, until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
+    if Task.isCancelled { throw .cancelled }
+    guard try begin(side, until: deadline, what) else { return }
     let number = sides[side].number
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         // A cancellation before this point found nobody to resume.
         if Task.isCancelled { return continuation.resume(returning: ReactorError?.some(.cancelled)) }
-        sides[side].continuation = continuation
-        sides[side].deadline = deadline
-        sides[side].what = what
-        schedule(deadline)
+        suspend(side, until: deadline, what, continuation)
       }
     } onCancel: {
       loop.perform { _ in

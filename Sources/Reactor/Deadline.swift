@@ -28,8 +28,24 @@ public struct Deadline: Hashable, Comparable, Sendable {
     return overflow ? .never : Deadline(nanoseconds: sum)
   }
 
+  /// So many nanoseconds later; what would overflow is `never`.
+  public func after(nanoseconds more: Int64) -> Deadline {
+    let (sum, overflow) = nanoseconds.addingReportingOverflow(more)
+    return overflow ? .never : Deadline(nanoseconds: sum)
+  }
+
   public static func < (a: Deadline, b: Deadline) -> Bool { a.nanoseconds < b.nanoseconds }
 
   /// How long after `other` this is.
   public func since(_ other: Deadline) -> Duration { .nanoseconds(nanoseconds - other.nanoseconds) }
+}
+
+extension Duration {
+  /// Rounded down; what is more than an `Int64` holds counts as its largest.
+  public var wholeNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, overflows) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflow || overflows ? .max : sum
+  }
 }

@@ -20,7 +20,7 @@ public final class SendBuffer {
   /// Room that is left beyond `highWater` for what must not be split.
   static let slack = 32_768
 
-  private unowned let loop: EventLoop
+  private let loop: EventLoop
   private var memory: UnsafeMutableRawPointer?
   /// The memory is our own, exactly as large as what was left when the socket was full.
   private var isShrunk = false

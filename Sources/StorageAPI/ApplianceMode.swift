@@ -10,16 +10,17 @@ public enum ApplianceMode: String, Sendable, Hashable, Codable, CaseIterable {
   case ar
 
   /// What the mode allows, as `/info` names it.
-  public var allowedOperations: [String] {
-    switch self {
-    case .edit: ["upload", "download", "update", "delete", "list"]
-    case .rw: ["upload", "download", "update", "list"]
-    case .ro: ["download", "list"]
-    case .ar: ["list"]
+  public var allowedOperations: [String] { ApplianceOperation.allCases.filter(allows).map(\.rawValue) }
+
+  /// Asked for each request, so it makes no list.
+  public func allows(_ operation: ApplianceOperation) -> Bool {
+    switch operation {
+    case .list: true
+    case .download: self != .ar
+    case .upload, .update: self == .edit || self == .rw
+    case .delete: self == .edit
     }
   }
-
-  public func allows(_ operation: ApplianceOperation) -> Bool { allowedOperations.contains(operation.rawValue) }
 
   /// The retention of new documents.
   public var retentionPolicy: RetentionPolicy { self == .edit ? .temporary : .permanent }

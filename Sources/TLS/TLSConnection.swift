@@ -91,6 +91,14 @@ public final class TLSConnection {
     return taken
   }
 
+  /// Read in one go while much is expected: fewer system calls; the memory goes back whenever nothing is left in it.
+  private static let longReadAheadBytes = 131_072
+
+  /// Says whether many records are expected, from the next time that nothing is left to read.
+  public func expectsMuch(_ isMuch: Bool) {
+    SSL_set_default_read_buffer_len(ssl, isMuch ? Self.longReadAheadBytes : Int(TLSLoopContext.readAheadBytes))
+  }
+
   /// Whether nothing was left to read, decrypted or not, when the socket was last asked.
   public var isDrained: Bool { gather.pointee.drained != 0 && SSL_has_pending(ssl) == 0 }
 

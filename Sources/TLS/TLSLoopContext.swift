@@ -18,7 +18,7 @@ final class TLSLoopContext {
   private var revoked = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 0)
 
   /// Read in one go: a full record (16 KiB) with its head and some of the next.
-  private static let readAheadBytes: CInt = 20_480
+  static let readAheadBytes: CInt = 20_480
 
   init(_ generation: TLSServerContext.Generation) throws(TLSError) {
     generationNumber = generation.number

@@ -18,6 +18,8 @@ final class Family: Sendable {
   }
 
   static let seriesCountMax = 1000
+  /// Parts of one series; more than this share one.
+  static let partsMax = 64
 
   let name: String
   let help: String
@@ -29,10 +31,32 @@ final class Family: Sendable {
   /// One series: found once by whoever counts often, then counted without looking it up.
   final class Cell: Sendable {
     private let state = Mutex(Series())
+    private let parts = Mutex<[Cell]>([])
 
     func update(_ change: (inout Series) -> Void) { state.withLock { change(&$0) } }
 
-    var current: Series { state.withLock { $0 } }
+    /// A part of the series for one who counts often, so that threads that count at once do not wait for each other.
+    func part() -> Cell {
+      parts.withLock { parts in
+        guard parts.count < Family.partsMax else { return parts[0] }
+        let part = Cell()
+        parts.append(part)
+        return part
+      }
+    }
+
+    var current: Series {
+      parts.withLock { $0 }.reduce(into: state.withLock { $0 }) { sum, part in
+        let more = part.current
+        sum.value += more.value
+        sum.count += more.count
+        if sum.buckets.isEmpty {
+          sum.buckets = more.buckets
+        } else {
+          for (index, count) in more.buckets.enumerated() { sum.buckets[index] += count }
+        }
+      }
+    }
   }
 
   init(name: String, help: String, kind: Kind, labels: [String], read: (@Sendable () -> [MetricSample])?) {

@@ -88,7 +88,7 @@ public struct Counter: Sendable {
   public func value(_ values: String...) -> Double { family.read(values).value }
 
   /// One series, for whoever adds to it often: looked up once.
-  public func series(_ values: String...) -> CounterSeries { CounterSeries(cell: family.cell(values)) }
+  public func series(_ values: String...) -> CounterSeries { CounterSeries(cell: family.cell(values).part()) }
 }
 
 /// One series of a counter.
@@ -122,7 +122,7 @@ public struct Histogram: Sendable {
 
   /// One series, for whoever observes often: looked up once.
   public func series(_ values: String...) -> HistogramSeries {
-    HistogramSeries(cell: family.cell(values), bounds: bounds)
+    HistogramSeries(cell: family.cell(values).part(), bounds: bounds)
   }
 
   private var bounds: [Double] {

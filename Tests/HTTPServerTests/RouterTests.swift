@@ -47,6 +47,17 @@ struct RouterTests {
     #expect(Self.text(response) == expected)
   }
 
+  @Test func aParameterMayNameADocument() async throws {
+    let id = "0195e1a0-0000-4000-8000-0000000000AB"
+    let route = Route(.get, "/files/{id}", Self.open) { request in
+      .text(.ok, "\(request.fileID("id")?.description ?? "none") \(request.fileID("other") == nil)")
+    }
+    for (path, expected) in [(id, id.lowercased()), ("7", "none"), (id + "0", "none")] {
+      let response = await Self.router([route]).respond(to: try .make(.get, "/files/\(path)"))
+      #expect(Self.text(response) == "\(expected) true")
+    }
+  }
+
   @Test(arguments: ["/", "/files", "/files/", "/files/1/2", "/nothing", "/files/7/download/more"])
   func unknownPathsAreNotFound(path: String) async throws {
     let response = await Self.files.respond(to: try .make(.get, path))

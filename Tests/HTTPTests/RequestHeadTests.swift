@@ -24,6 +24,23 @@ struct RequestHeadTests {
     #expect(head.headers.fields.count == 6)
   }
 
+  @Test func knowsItsAuthorizationAndWhetherThereAreConditions() throws {
+    let text = "GET / HTTP/1.1\r\nHost: a\r\nAuthorization:  Bearer abcdefghi \r\nX: If-Match\r\n\r\n"
+    let head = try #require(try Self.parse(text)).head
+    #expect(head.authorization(is: Array("Bearer abcdefghi".utf8)) && !head.hasConditions)
+    for other in ["Bearer abcdefghj", "Cearer abcdefghi", "Bearer abcdefgh", "Bearer abcdefghi ", ""] {
+      #expect(!head.authorization(is: Array(other.utf8)), "\(other)")
+    }
+    let bare = try #require(try Self.parse("GET / HTTP/1.1\r\nHost: a\r\nIF-range: x\r\n\r\n")).head
+    #expect(!bare.authorization(is: []) && bare.hasConditions)
+  }
+
+  @Test(arguments: ["/", "/a.b/c", "/a/.b", "/a..", "//", "/a//b", "/.../x", "/a/b.", "/~x/*"])
+  func plainPathsStayAsTheyAre(path: String) throws {
+    let head = try #require(try Self.parse("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")).head
+    #expect(head.path == path && head.query["x"] == nil)
+  }
+
   @Test func isIncompleteAtEveryCut() throws {
     let text = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-Continue\r\n\r\n"
     for cut in 0..<text.utf8.count {

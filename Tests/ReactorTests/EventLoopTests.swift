@@ -196,6 +196,31 @@ struct EventLoopTests {
     }
   }
 
+  @Test func aWaitUntilClosedEndsAsTheOthersDo() async throws {
+    try await onLoop { loop in
+      let (a, b) = connectedPair()
+      let channel = try Channel(descriptor: a, loop: loop)
+      try await channel.readableUntilClosed(.after(.seconds(5)), "stale readiness")
+      await #expect(throws: ReactorError.timedOut("bytes")) {
+        try await channel.readableUntilClosed(.after(.milliseconds(10)), "bytes")
+      }
+      put(b)
+      try await channel.readableUntilClosed(.after(.seconds(10)), "bytes")
+      let waiter = Task(executorPreference: loop) {
+        try await withTaskCancellationHandler {
+          try await channel.readableUntilClosed(.after(.seconds(50)), "bytes")
+        } onCancel: {
+          channel.cancel()
+        }
+      }
+      await Task.yield()
+      waiter.cancel()
+      await #expect(throws: ReactorError.cancelled) { try await waiter.value }
+      #expect(channel.isClosed)
+      close(b)
+    }
+  }
+
   @Test func timeoutsCancelTheirBody() async throws {
     await #expect(throws: ReactorError.timedOut("a nap")) {
       try await withTimeout(.milliseconds(10), "a nap") { try await IO.sleep(.seconds(100)) }

@@ -33,6 +33,24 @@ import Testing
     #expect(text.types["x_seconds"] == "histogram" && text.types["x_gauge"] == "gauge")
   }
 
+  @Test func whoCountsOftenHasAPartOfTheSeries() throws {
+    let counter = registry.counter("x_total", help: "h", labels: ["kind"])
+    let histogram = registry.histogram("x_seconds", help: "h", buckets: [1, 2])
+    for _ in 0..<(Family.partsMax + 2) {
+      let (counting, observing) = (counter.series("a"), histogram.series())
+      counting.increment()
+      counting.increment(by: 2)
+      observing.observe(1.5)
+    }
+    counter.increment("a")
+    histogram.observe(0.5)
+    let parts = Double(Family.partsMax + 2)
+    let text = try PrometheusText(registry.render())
+    #expect(text["x_total", ["kind": "a"]] == 3 * parts + 1 && counter.value("a") == 3 * parts + 1)
+    #expect(text["x_seconds_bucket", ["le": "1"]] == 1 && text["x_seconds_count"] == parts + 1)
+    #expect(text["x_seconds_bucket", ["le": "2"]] == parts + 1 && text["x_seconds_sum"] == 1.5 * parts + 0.5)
+  }
+
   @Test func nothingCountedYetIsZeroNotMissing() throws {
     _ = registry.counter("x_total", help: "h")
     _ = registry.histogram("x_seconds", help: "h", buckets: [1])

@@ -11,6 +11,14 @@ struct ApplianceAuthorizer: Authorizer {
   let onboarding: Onboarding
 
   func authorize(_ request: Request, for access: Access) async throws(APIError) -> Principal {
+    try decide(request, access)
+  }
+
+  func authorizeAtOnce(_ request: Request, for access: Access) throws(APIError) -> Principal? {
+    try decide(request, access)
+  }
+
+  private func decide(_ request: Request, _ access: Access) throws(APIError) -> Principal {
     switch access {
     case .open: return .nobody
     case .proof: return .nobody
@@ -22,10 +30,18 @@ struct ApplianceAuthorizer: Authorizer {
       }
       return Principal(subject: peer.uri, peer: peer)
     case .scope, .anyToken:
+      // A connection's next request mostly brings what the one before did, and the trust is the same.
+      let stamp = onboarding.trust.stamp
+      if let known = try request.callerKnown(under: stamp) {
+        guard case .scope(let scope) = access else { return known }
+        if known.may(scope) { return known }
+      }
       let peer = try peer(of: request)
       if peer.role == .client { return try localClient(peer, request, access) }
       guard let authorizer = onboarding.trust.authorizer else { throw Self.notClaimed }
-      return try await authorizer.authorize(request, for: access)
+      let caller = try authorizer.decide(request, access)
+      request.noteCaller(under: stamp)
+      return caller
     case .session:
       throw APIError(.forbidden, "an appliance has no sessions")
     }

@@ -62,7 +62,7 @@ extension Request {
   /// `{file_id}` of the path.
   var fileID: FileID {
     get throws(APIError) {
-      guard let id = FileID(parameter("file_id")) else { throw RecordValidation.refuse("file_id", "must be a UUID") }
+      guard let id = fileID("file_id") else { throw RecordValidation.refuse("file_id", "must be a UUID") }
       return id
     }
   }

@@ -3,6 +3,9 @@ public import HTTP
 internal import StorageAPI
 internal import Synchronization
 
+/// What somebody made of a document to answer with.
+public protocol DocumentAnswer: AnyObject, Sendable {}
+
 /// What was made of the documents that are read most: opened files, headers. Reading a popular small document would
 /// otherwise cost an index look-up, a decoded record and an opened file each time. A change to a document takes its
 /// entry out before the change is acknowledged, so a reader never gets an older state than one that was answered.
@@ -11,7 +14,7 @@ final class PreparedDocuments: Sendable {
   static let countMax = 256
 
   private struct State {
-    var entries: [FileID: any Sendable] = [:]
+    var entries: [FileID: any DocumentAnswer] = [:]
     /// In the order they came; the oldest goes first.
     var order: [FileID] = []
     /// Rises with every change: what was read before a change must not be kept after it.
@@ -20,12 +23,12 @@ final class PreparedDocuments: Sendable {
 
   private let state = Mutex(State())
 
-  func value<Value: Sendable>(_ id: FileID, as type: Value.Type) -> (value: Value?, generation: UInt64) {
-    state.withLock { ($0.entries[id] as? Value, $0.generation) }
+  func value(_ id: FileID) -> (value: (any DocumentAnswer)?, generation: UInt64) {
+    state.withLock { ($0.entries[id], $0.generation) }
   }
 
   /// Keeps `value`, unless a change was made since `generation` was read.
-  func keep(_ value: some Sendable, for id: FileID, readAt generation: UInt64) {
+  func keep(_ value: any DocumentAnswer, for id: FileID, readAt generation: UInt64) {
     state.withLock { state in
       guard state.generation == generation else { return }
       if state.entries.updateValue(value, forKey: id) == nil { state.order.append(id) }
@@ -43,13 +46,12 @@ final class PreparedDocuments: Sendable {
 }
 
 extension Store {
-  /// What `prepare` made of an active document, kept while the document stays as it is. Errors as `open`; always the
-  /// same type of value.
-  public func prepared<Value: Sendable>(
-    _ id: FileID, _ prepare: (StoredDocument) throws(APIError) -> Value
-  ) throws(APIError) -> Value {
+  /// What `prepare` made of an active document, kept while the document stays as it is. Errors as `open`.
+  public func prepared(
+    _ id: FileID, _ prepare: (StoredDocument) throws(APIError) -> any DocumentAnswer
+  ) throws(APIError) -> any DocumentAnswer {
     guard mode.allows(.download) else { throw .notAllowed(.download, in: mode) }
-    let (kept, generation) = shared.prepared.value(id, as: Value.self)
+    let (kept, generation) = shared.prepared.value(id)
     if let kept, problems.withLock({ $0[id] }) == nil { return kept }
     let document = try open(id)
     let value = try prepare(document)

@@ -12,7 +12,7 @@ struct FileRoutes: Sendable {
   var routes: [Route] {
     [
       Route(.get, AppliancePaths.files, .scope(.filesRead)) { try await list($0) },
-      Route(.get, AppliancePaths.file, .scope(.filesRead)) { try get($0) },
+      .atOnce(.get, AppliancePaths.file, .scope(.filesRead)) { try get($0) },
       Route(.patch, AppliancePaths.file, .scope(.filesWrite), bodyLimit: Self.patchBytesMax) { try await patch($0) },
       Route(.delete, AppliancePaths.file, .scope(.filesWrite)) { try await delete($0) },
     ]

@@ -3,12 +3,13 @@ internal import Disk
 internal import Glibc
 internal import HTTP
 internal import HTTPServer
+internal import Reactor
 internal import StorageAPI
 internal import Store
 
 /// What every answer about one document shares: its validators, its fields and where its bytes are. Made once for a
 /// document and kept by the store while the document stays as it is.
-struct PreparedDocument: Sendable {
+final class PreparedDocument: DocumentAnswer {
   let size: Int
   let contentType: String
   let tag: EntityTag
@@ -25,7 +26,7 @@ struct PreparedDocument: Sendable {
     contentType = record.contentType
     tag = EntityTag(record.checksum.description)
     lastModified = record.uploadedAt
-    headers = [
+    let fields: HeaderFields = [
       "ETag": tag.description,
       "Last-Modified": HTTPDate.format(record.uploadedAt),
       "Accept-Ranges": "bytes",
@@ -35,10 +36,11 @@ struct PreparedDocument: Sendable {
       // A document is never a page of ours, whatever type its uploader named.
       "X-Content-Type-Options": "nosniff",
     ]
-    var withType = headers
+    headers = fields.prepared()
+    var withType = fields
     withType.append("Content-Type", record.contentType)
-    bodyHeaders = withType
-    source = try DocumentSource(document.body, path: "the document's file")
+    bodyHeaders = withType.prepared()
+    source = try DocumentSource(document.body, size: record.size, path: "the document's file")
   }
 }
 
@@ -47,11 +49,19 @@ enum DocumentSource: Sendable {
   case bytes([UInt8])
   case file(OpenFile)
 
+  /// A document up to this size is read once and kept: with the most read ones (256) it takes 4 MiB, and neither a
+  /// descriptor nor a read for each answer.
+  static let keptBytesMax = 16_384
+
   /// The store's handle may close before the answer is sent, so the answer gets a descriptor of its own.
-  init(_ body: StoredDocument.Body, path: String) throws(APIError) {
+  init(_ body: StoredDocument.Body, size: Int, path: String) throws(APIError) {
     switch body {
     case .bytes(let bytes): self = .bytes(bytes)
     case .file(let file):
+      if let bytes = Self.small(file, size) {
+        self = .bytes(bytes)
+        return
+      }
       guard let descriptor = file.descriptor else {
         throw APIError(.internalError, "the document cannot be read", cause: DiskError("dup", path, code: EBADF))
       }
@@ -62,6 +72,18 @@ enum DocumentSource: Sendable {
       }
       self = .file(OpenFile(descriptor: own))
     }
+  }
+
+  /// The bytes of a small document that can be had without waiting for the disk.
+  private static func small(_ file: any DiskFile, _ size: Int) -> [UInt8]? {
+    guard size <= keptBytesMax, let descriptor = file.descriptor else { return nil }
+    var isWhole = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+      if case .bytes(size) = FileRead.cached(descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: 0) {
+        (isWhole, count) = (true, size)
+      }
+    }
+    return isWhole ? bytes : nil
   }
 
   func slice(_ first: Int, _ count: Int) -> ResponseBody {

@@ -15,7 +15,7 @@ final class OffsetTime: TimeSource {
 
   func set(offsetMilliseconds: Int64) { offset.store(offsetMilliseconds, ordering: .relaxed) }
 
-  func now() -> Timestamp { base.now() + .milliseconds(offsetMilliseconds) }
+  func now() -> Timestamp { Timestamp(microseconds: base.now().microseconds + offsetMilliseconds * 1000) }
 
   func uptime() -> Duration { base.uptime() }
 }

@@ -31,6 +31,8 @@ public final class Onboarding: Sendable {
   let trust: Trust
   private let held: Mutex<Held>
   private let state: StateDirectory
+  /// Seen once that the machine is bound: every request asks.
+  private let isBound = Atomic(false)
   private let time: any TimeSource
   private let random: any RandomSource
   let logger: Logger
@@ -66,7 +68,17 @@ public final class Onboarding: Sendable {
 
   /// False until a control plane has installed its certificate.
   public var isClaimed: Bool {
-    held.withLock { if case .offered = $0.machine.phase { false } else { true } }
+    isBound.load(ordering: .relaxed)
+      || held.withLock {
+        switch $0.machine.phase {
+        case .offered: return false
+        case .installed: return true
+        case .bound:
+          // For good: the machine has no way back.
+          isBound.store(true, ordering: .relaxed)
+          return true
+        }
+      }
   }
 
   /// Whether documents may expire by this machine's clock.
@@ -177,6 +189,7 @@ public final class Onboarding: Sendable {
 
   /// Told for each request with a verified client certificate.
   func noteMutualContact() throws(APIError) {
+    if isBound.load(ordering: .relaxed) { return }
     guard held.withLock({ $0.machine.mutualContact() }) else { return }
     do { try ClaimFile.save(.bound, in: state) } catch {
       throw APIError(.internalError, "the claim could not be recorded; see the appliance's log", cause: error)

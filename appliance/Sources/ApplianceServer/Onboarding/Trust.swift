@@ -23,6 +23,8 @@ public final class Trust: Sendable {
   }
 
   private let held: Mutex<Held>
+  /// Rises with whatever decides about callers: bundle, keys, revocations.
+  private let changes = Atomic<Int>(1)
   private let deliveries = Mutex<Void>(())
   private let state: StateDirectory
   private let audience: String
@@ -81,6 +83,9 @@ public final class Trust: Sendable {
   public var bundleVersion: Int { held.withLock { $0.bundle?.version ?? 0 } }
   public var clientCA: String? { held.withLock { $0.bundle?.clientCA } }
   public var settings: ApplianceSettings { held.withLock { $0.settings } }
+  /// Names the present facts; never 0. Read it before deciding: who was let in under it may be let in as long as it is
+  /// the same.
+  var stamp: Int { changes.load(ordering: .acquiring) }
   var authorizer: BearerAuthorizer? { held.withLock { $0.authorizer } }
   var adminSPKI: Checksum? { held.withLock { $0.adminSPKI } }
 
@@ -197,6 +202,7 @@ public final class Trust: Sendable {
       issuer: bundle.issuer.isEmpty ? nil : bundle.issuer, audience: audience, keys: bundle.keys, time: clock)
     held.verifier = verifier
     held.authorizer = BearerAuthorizer(verifier: verifier, requiredPeerRoles: Self.tokenRoles)
+    changes.add(1, ordering: .acquiringAndReleasing)
   }
 
   private static func isTrusted(_ offset: Int64, _ settings: ApplianceSettings) -> Bool {
