@@ -6,7 +6,7 @@ export PATH := $(PATH):/usr/sbin:/sbin:$(CURDIR)/build/tools/usr/bin:$(CURDIR)/b
 export PYTHONPATH := $(CURDIR)/tools
 PYTHON := /usr/bin/python3
 
-.PHONY: help run test test-sanitizers lint bench simulate fuzz drill converge package images clean
+.PHONY: help run test test-sanitizers lint bench simulate torture fuzz drill converge package images clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,9 +27,13 @@ bench: ## Measure against nginx (ONLY=name,… for a subset); results in build/b
 	@tools/setup build run bench
 	@exec Tests/Benchmarks/bench
 
-simulate: ## Run the store's crash simulation for long (SEEDS=n, default 200)
+simulate: ## Run the store's crash simulation for long (SEEDS=n, default 1000; SEEDS_FROM=n; SEED=n replays one)
 	@tools/setup build
-	@SIMULATION_SEEDS=$${SEEDS:-200} swift test --package-path appliance --scratch-path build/swift --filter Simulation
+	@exec $(PYTHON) -m artstore.simulate
+
+torture: ## SIGKILL the appliance under uploaders, prove nothing lost (KILLS=n, default 20; UPLOADERS=n, SEED=n)
+	@tools/setup build run
+	@exec $(PYTHON) Tests/EndToEnd/torture.py
 
 drill: ## Destroy a catalogue, rebuild it from the appliances, prove it equal (FILES=n, APPLIANCES=n)
 	@tools/setup build run

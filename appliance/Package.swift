@@ -60,7 +60,7 @@ let package = Package(
       name: "StoreTests",
       dependencies: ["Store", "Journal", "Disk", "Upkeep"]
         + kit("Core", "Crypto", "HTTP", "Reactor", "Service", "StorageAPI", "Telemetry", "TestKit"),
-      swiftSettings: strict),
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "ApplianceFuzzTargetsTests", dependencies: ["ApplianceFuzzTargets"] + kit("FuzzTargets", "TestKit"),
       swiftSettings: strict),

@@ -184,6 +184,12 @@ CREATE TABLE public.fleet_chain_pins (
     pinned_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.fleet_chain_standing (
+    storage_element_id uuid NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    problem text
+);
+
 CREATE TABLE public.fleet_full_syncs (
     storage_element_id uuid NOT NULL,
     start_cursor text NOT NULL,
@@ -199,10 +205,27 @@ CREATE TABLE public.fleet_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.fleet_local_clients (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    spki bytea NOT NULL,
+    csr text NOT NULL,
+    scopes text[] NOT NULL,
+    storage_element_ids uuid[] NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    renewed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT fleet_local_clients_spki_check CHECK ((length(spki) = 32))
+);
+
 CREATE TABLE public.fleet_revoked_keys (
     spki bytea NOT NULL,
     reason text NOT NULL,
     revoked_at timestamp with time zone DEFAULT now() NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    revoked_by text DEFAULT ''::text NOT NULL,
+    ends_at timestamp with time zone,
     CONSTRAINT fleet_revoked_keys_spki_check CHECK ((length(spki) = 32))
 );
 
@@ -371,11 +394,20 @@ ALTER TABLE ONLY public.fleet_bundles
 ALTER TABLE ONLY public.fleet_chain_pins
     ADD CONSTRAINT fleet_chain_pins_pkey PRIMARY KEY (storage_element_id, epoch, lsn);
 
+ALTER TABLE ONLY public.fleet_chain_standing
+    ADD CONSTRAINT fleet_chain_standing_pkey PRIMARY KEY (storage_element_id);
+
 ALTER TABLE ONLY public.fleet_full_syncs
     ADD CONSTRAINT fleet_full_syncs_pkey PRIMARY KEY (storage_element_id);
 
 ALTER TABLE ONLY public.fleet_keys
     ADD CONSTRAINT fleet_keys_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.fleet_local_clients
+    ADD CONSTRAINT fleet_local_clients_name_key UNIQUE (name);
+
+ALTER TABLE ONLY public.fleet_local_clients
+    ADD CONSTRAINT fleet_local_clients_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.fleet_revoked_keys
     ADD CONSTRAINT fleet_revoked_keys_pkey PRIMARY KEY (spki);
@@ -477,6 +509,9 @@ CREATE TRIGGER files_count_update AFTER UPDATE ON public.files REFERENCING OLD T
 
 ALTER TABLE ONLY public.files
     ADD CONSTRAINT files_appliance_id_fkey FOREIGN KEY (appliance_id) REFERENCES public.storage_elements(id);
+
+ALTER TABLE ONLY public.fleet_chain_standing
+    ADD CONSTRAINT fleet_chain_standing_storage_element_id_fkey FOREIGN KEY (storage_element_id) REFERENCES public.storage_elements(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.fleet_full_syncs
     ADD CONSTRAINT fleet_full_syncs_storage_element_id_fkey FOREIGN KEY (storage_element_id) REFERENCES public.storage_elements(id) ON DELETE CASCADE;

@@ -29,6 +29,8 @@ static inline void artstore_ctx_read_ahead(SSL_CTX *ctx, int bytes) {
 typedef struct {
   int has_pinned;            // pinned: SHA-256 of a client key's SPKI
   unsigned char pinned[32];
+  int revoked_count;  // revoked: SHA-256 of client keys' SPKIs, one after another in ascending order
+  const unsigned char *revoked;
   int ticket_key_count;      // 0 to 2: the first one makes tickets, both are accepted
   unsigned char ticket_keys[2][80];  // a name of 16 bytes, an HMAC key and an AES key of 32 each
 } artstore_facts;
@@ -67,28 +69,50 @@ static inline int artstore_ctx_groups(SSL_CTX *ctx, const char *groups) {
   return (int)SSL_CTX_set1_groups_list(ctx, groups);
 }
 
-// The one client key (SHA-256 of its SPKI, 32 bytes that outlive the context) whose certificate is let in although its
-// dates do not fit this machine's clock. The verify result keeps the error; no ticket is given, so that the next
-// connection is judged anew.
-static int artstore_verify_pinned(int good, X509_STORE_CTX *store) {
-  if (good) return 1;
-  int error = X509_STORE_CTX_get_error(store);
-  if (error != X509_V_ERR_CERT_NOT_YET_VALID && error != X509_V_ERR_CERT_HAS_EXPIRED) return 0;
+// SHA-256 of a certificate's SPKI; 1 when `hash` is filled.
+static inline int artstore_spki_hash(X509 *certificate, unsigned char hash[32]) {
+  unsigned char *spki = NULL;
+  int count = certificate ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki) : 0;
+  if (count <= 0) return 0;
+  int made = EVP_Digest(spki, (size_t)count, hash, NULL, EVP_sha256(), NULL);
+  OPENSSL_free(spki);
+  return made;
+}
+
+static inline int artstore_is_revoked(const artstore_facts *facts, const unsigned char hash[32]) {
+  int low = 0, high = facts->revoked_count;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    int order = memcmp(hash, facts->revoked + 32 * (size_t)middle, 32);
+    if (order == 0) return 1;
+    if (order < 0) high = middle; else low = middle + 1;
+  }
+  return 0;
+}
+
+// Refuses a leaf whose key is revoked, whatever else is right about it. The one pinned client key is let in although
+// its certificate's dates do not fit this machine's clock: the verify result keeps the error; no ticket is given, so
+// that the next connection is judged anew.
+static int artstore_verify_client(int good, X509_STORE_CTX *store) {
   SSL *ssl = (SSL *)X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
   const artstore_facts *facts = ssl ? (artstore_facts *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
-  X509 *leaf = X509_STORE_CTX_get0_cert(store);
-  if (!facts || !facts->has_pinned || !leaf) return 0;
-  unsigned char *spki = NULL, hash[32];
-  int count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &spki);
-  if (count <= 0) return 0;
-  int matches = EVP_Digest(spki, (size_t)count, hash, NULL, EVP_sha256(), NULL);
-  matches = matches && !CRYPTO_memcmp(hash, facts->pinned, 32);
-  OPENSSL_free(spki);
+  int depth = X509_STORE_CTX_get_error_depth(store);
+  if (good && (!facts || !facts->revoked_count || depth)) return 1;
+  int error = X509_STORE_CTX_get_error(store);
+  if (!good && error != X509_V_ERR_CERT_NOT_YET_VALID && error != X509_V_ERR_CERT_HAS_EXPIRED) return 0;
+  unsigned char hash[32];
+  if (!facts || !artstore_spki_hash(X509_STORE_CTX_get0_cert(store), hash)) return 0;
+  if (artstore_is_revoked(facts, hash)) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REVOKED);
+    return 0;
+  }
+  if (good) return 1;
+  int matches = facts->has_pinned && !CRYPTO_memcmp(hash, facts->pinned, 32);
   if (matches) SSL_set_num_tickets(ssl, 0);
   return matches;
 }
 static inline void artstore_ctx_verify(SSL_CTX *ctx, int mode) {
-  SSL_CTX_set_verify(ctx, mode, artstore_verify_pinned);
+  SSL_CTX_set_verify(ctx, mode, artstore_verify_client);
 }
 
 // Whether the client's certificate and its issuers that it sent are valid today; 1 without a certificate.

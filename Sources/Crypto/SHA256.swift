@@ -7,6 +7,8 @@ public struct SHA256: ~Copyable, @unchecked Sendable {  // owns its context alon
   /// Fetched once: OpenSSL 3 would search its providers for each digest.
   private nonisolated(unsafe) static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)  // never changes once fetched
 
+  private init(_ context: OpaquePointer) { self.context = context }
+
   public init() {
     guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, Self.algorithm, nil) == 1 else {
       fatalError("OpenSSL has no SHA-256: nothing can be verified")
@@ -27,12 +29,14 @@ public struct SHA256: ~Copyable, @unchecked Sendable {  // owns its context alon
   public mutating func update(_ bytes: ArraySlice<UInt8>) { bytes.withUnsafeBytes { update($0) } }
 
   /// The digest of everything so far; more may follow.
-  public borrowing func current() -> Checksum {
+  public borrowing func current() -> Checksum { copy().finish() }
+
+  /// A second one that has seen the same bytes.
+  public borrowing func copy() -> SHA256 {
     guard let copy = EVP_MD_CTX_new(), EVP_MD_CTX_copy_ex(copy, context) == 1 else {
       fatalError("out of memory copying a digest")
     }
-    defer { EVP_MD_CTX_free(copy) }
-    return Self.end(copy)
+    return SHA256(copy)
   }
 
   public consuming func finish() -> Checksum { Self.end(context) }

@@ -47,6 +47,8 @@ public struct HTTPStatus: RawRepresentable, Hashable, Sendable {
   public static let locked = HTTPStatus(rawValue: 423)
   public static let tooManyRequests = HTTPStatus(rawValue: 429)
   public static let headerFieldsTooLarge = HTTPStatus(rawValue: 431)
+  /// Of tus 1.0 (its checksum extension), not of HTTP.
+  public static let checksumMismatch = HTTPStatus(rawValue: 460)
   public static let internalServerError = HTTPStatus(rawValue: 500)
   public static let notImplemented = HTTPStatus(rawValue: 501)
   public static let badGateway = HTTPStatus(rawValue: 502)

@@ -119,6 +119,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
       answer = reason.apiError
     case .timedOut(.head):
       answer = APIError(.timeout, "the request's head came too slowly; send it again")
+    case .timedOut(.answer), .tooSlow(.answer):
+      stream.channel.abort()
+      return
     default: return
     }
     do {

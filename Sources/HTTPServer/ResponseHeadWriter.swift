@@ -100,6 +100,7 @@ struct ResponseHeadWriter {
     case .locked: " Locked"
     case .tooManyRequests: " Too Many Requests"
     case .headerFieldsTooLarge: " Request Header Fields Too Large"
+    case .checksumMismatch: " Checksum Mismatch"
     case .internalServerError: " Internal Server Error"
     case .notImplemented: " Not Implemented"
     case .badGateway: " Bad Gateway"

@@ -69,7 +69,17 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     resume(Self.write, .cancelled)
   }
 
-  /// The same from any thread, at the loop's next turn.
+  /// Closes and forgets what the peer has not taken: the kernel would keep it for a peer that reads slowly for as long
+  /// as that likes. The peer sees a reset.
+  public func abort() {
+    guard !isClosed else { return }
+    var atOnce = linger(l_onoff: 1, l_linger: 0)
+    // Where it fails, the close is an ordinary one.
+    _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+
+  /// `close` from any thread, at the loop's next turn.
   public func cancel() { loop.perform { _ in self.close() } }
 
   func ready(_ bits: UInt32, on loop: EventLoop) {

@@ -33,11 +33,43 @@ public struct ApplianceSettings: Sendable, Hashable, Codable {
   }
 }
 
-/// Body of `PUT /time`: the control plane's clock as it sends.
+/// Body of `PUT /time`: the control plane's clock as it sends, and the same signed.
 public struct TimeDelivery: Sendable, Hashable, Codable {
   public var time: Timestamp
+  /// A `SignedTime` by the fleet's trust key; an appliance that was claimed believes nothing else.
+  public var signed: SignedMessage?
 
-  public init(time: Timestamp) { self.time = time }
+  public init(time: Timestamp, signed: SignedMessage? = nil) {
+    self.time = time
+    self.signed = signed
+  }
+}
+
+/// "When your clock said `applianceTime`, ours said `time`": an answer to one reading of one appliance's clock, so that
+/// it cannot be used later or elsewhere.
+public struct SignedTime: Sendable, Hashable, Codable {
+  /// Always `time`: keeps another signed document from being taken for one.
+  public var kind: String
+  public var storageID: String
+  public var applianceTime: Timestamp
+  public var time: Timestamp
+
+  public static let kindName = "time"
+  /// How old the reading may be, by the appliance's own clock.
+  public static let ageMax = Duration.seconds(120)
+
+  enum CodingKeys: String, CodingKey {
+    case kind, time
+    case storageID = "storage_id"
+    case applianceTime = "appliance_time"
+  }
+
+  public init(storageID: String, applianceTime: Timestamp, time: Timestamp) {
+    kind = Self.kindName
+    self.storageID = storageID
+    self.applianceTime = applianceTime
+    self.time = time
+  }
 }
 
 /// How the appliance's clock stands; answer to `PUT /time` and a member of `/info`.

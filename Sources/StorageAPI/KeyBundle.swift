@@ -17,6 +17,10 @@ public struct KeyBundle: Sendable, Codable {
   public var revokedKeys: [Checksum]
   /// Base64 of the fleet trust key's SPKI. Pinned by the first bundle; another one is refused.
   public var trustKey: String
+  /// Who may work at a site without tokens, by certificate alone (DESIGN §4.7). Absent in bundles before 1.1.
+  public var localClients: [LocalClient]?
+  /// SHA-256 of the administrator's client key, hex, when it is not the one pinned at the claim any more.
+  public var adminSPKI: Checksum?
 
   public static let kindName = "key_bundle"
 
@@ -26,11 +30,13 @@ public struct KeyBundle: Sendable, Codable {
     case clientCA = "client_ca"
     case revokedKeys = "revoked_keys"
     case trustKey = "trust_key"
+    case localClients = "local_clients"
+    case adminSPKI = "admin_spki"
   }
 
   public init(
     version: Int, issuedAt: Timestamp, issuer: String, keys: JSONWebKeySet, clientCA: String,
-    revokedKeys: [Checksum] = [], trustKey: String
+    revokedKeys: [Checksum] = [], trustKey: String, localClients: [LocalClient]? = nil, adminSPKI: Checksum? = nil
   ) {
     kind = Self.kindName
     self.version = version
@@ -40,6 +46,8 @@ public struct KeyBundle: Sendable, Codable {
     self.clientCA = clientCA
     self.revokedKeys = revokedKeys
     self.trustKey = trustKey
+    self.localClients = localClients
+    self.adminSPKI = adminSPKI
   }
 }
 

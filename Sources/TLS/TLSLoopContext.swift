@@ -13,6 +13,7 @@ final class TLSLoopContext {
   /// What OpenSSL's callbacks read while the context lives.
   private let facts = UnsafeMutablePointer<artstore_facts>.allocate(capacity: 1)
   private(set) var ticketKeysNumber = -1
+  private var revoked = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 0)
 
   /// Read in one go: a full record (16 KiB) with its head and some of the next.
   private static let readAheadBytes: CInt = 20_480
@@ -41,6 +42,7 @@ final class TLSLoopContext {
     SSL_CTX_free(context)
     OPENSSL_cleanse(facts, MemoryLayout<artstore_facts>.size)
     facts.deallocate()
+    revoked.deallocate()
     BIO_meth_free(gatherMethod)
     OSSL_LIB_CTX_free(library)
   }
@@ -117,8 +119,21 @@ final class TLSLoopContext {
       withUnsafeMutableBytes(of: &facts.pointee.pinned) { $0.copyBytes(from: pinned.bytes) }
       facts.pointee.has_pinned = 1
     }
+    refuse(configuration.revokedClientKeys)
     artstore_ctx_verify(context, SSL_VERIFY_PEER | must)
     SSL_CTX_set_verify_depth(context, 3)
+  }
+
+  /// The callback searches them in order.
+  private func refuse(_ keys: [Checksum]) {
+    let sorted = keys.map(\.bytes).sorted { $0.lexicographicallyPrecedes($1) }
+    revoked.deallocate()
+    revoked = .allocate(capacity: sorted.count * 32)
+    for (place, hash) in sorted.enumerated() {
+      _ = UnsafeMutableBufferPointer(rebasing: revoked[(place * 32)..<(place * 32 + 32)]).update(fromContentsOf: hash)
+    }
+    facts.pointee.revoked = UnsafePointer(revoked.baseAddress)
+    facts.pointee.revoked_count = CInt(sorted.count)
   }
 
   /// Every certificate of a PEM text; at least one. The caller frees them.

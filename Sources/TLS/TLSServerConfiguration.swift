@@ -22,16 +22,20 @@ public struct TLSServerConfiguration: Sendable {
   /// SHA-256 of the one client key (SPKI) that is let in although its certificate's dates do not fit this machine's
   /// clock: so that somebody can set it right. Everything else about the certificate must be good.
   public var clientKeyPastDates: Checksum?
+  /// SHA-256 of client keys (SPKI) whose certificates are refused in the handshake.
+  public var revokedClientKeys: [Checksum]
 
   public init(
     certificateChain: String, privateKey: String, clientAuthorities: String? = nil,
-    clientCertificate: ClientCertificate = .none, clientKeyPastDates: Checksum? = nil
+    clientCertificate: ClientCertificate = .none, clientKeyPastDates: Checksum? = nil,
+    revokedClientKeys: [Checksum] = []
   ) {
     self.certificateChain = certificateChain
     self.privateKey = privateKey
     self.clientAuthorities = clientAuthorities
     self.clientCertificate = clientCertificate
     self.clientKeyPastDates = clientKeyPastDates
+    self.revokedClientKeys = revokedClientKeys
   }
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from artstore.processes import Process
 from artstore.programs import Appliance
 from artstore.tokens import TokenIssuer
 
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _STORAGE_ID = "00000000-0000-4000-8000-00000000bec4"
 
 
@@ -44,6 +43,11 @@ def _family(pid: int) -> list[int]:
     return [pid, *(int(child) for child in listing.read_text().split())]
 
 
+def _cpu_clock(pid: int) -> int:
+    """The clock that clock_getcpuclockid(3) names for a process."""
+    return ~pid << 3 | 2
+
+
 class Server:
     """What is measured: a server's processes and where it listens."""
 
@@ -53,18 +57,22 @@ class Server:
         self._pid = pid
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process and its workers so far."""
-        total = 0
-        for pid in _family(self._pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / _TICKS_PER_SECOND
+        """User and system time of the process and its workers so far, by the kernel's own clock of each."""
+        return sum(time.clock_gettime(_cpu_clock(pid)) for pid in _family(self._pid))
 
     def resident_mebibytes(self) -> float:
         total = 0
         for pid in _family(self._pid):
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
             total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+        return total / 1024
+
+    def proportional_mebibytes(self) -> float:
+        """The same, but a page that several processes share is shared out among them."""
+        total = 0
+        for pid in _family(self._pid):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         return total / 1024
 
 
@@ -101,6 +109,7 @@ http {{
     ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_session_tickets on; ssl_session_cache none;
     root {documents};
+    location /upload/ {{ dav_methods PUT; client_body_buffer_size 256k; }}
   }}
 }}
 """
@@ -109,7 +118,7 @@ http {{
 class ArtStore(Server):
     """The appliance with certificates and keys from files instead of claiming (DESIGN §4.7 point 7)."""
 
-    def __init__(self, folder: Path, credentials: Credentials) -> None:
+    def __init__(self, folder: Path, credentials: Credentials, limits: dict[str, str] | None = None) -> None:
         self._credentials = credentials
         self._folder = folder
         settings = {
@@ -119,6 +128,7 @@ class ArtStore(Server):
             "SE_CLIENT_CA": str(credentials.authority.certificate),
             "SE_JWKS_FILE": str(credentials.key_set),
             "SE_LOG_LEVEL": "warning",
+            **(limits or {}),
         }
         self.appliance = Appliance(folder, "edit", settings=settings)
         self.appliance.start()

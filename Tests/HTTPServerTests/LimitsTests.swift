@@ -106,6 +106,20 @@ struct LimitsTests {
     }
   }
 
+  /// What such a client has not read must not stay in the kernel for as long as it likes.
+  @Test func whatIsNotReadIsForgotten() async throws {
+    var limits = HTTPLimits()
+    limits.bodyIdleTimeout = .milliseconds(100)
+    try await RunningServer.with(Self.routes, limits: limits) { server in
+      let end = try await server.client { client in
+        try client.send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        for _ in 0..<1000 where !Self.refusals(server, "answer_timeout") { usleep(5000) }
+        return client.pendingError()
+      }
+      #expect(end == ECONNRESET)
+    }
+  }
+
   @Test func aGracefulStopFinishesWhatIsUnderWay() async throws {
     let (began, gate) = (ShutdownSignal(), ShutdownSignal())
     let gated = Route(.get, "/gated", Self.open) { _ in

@@ -51,6 +51,16 @@ final class RawClient {
 
   func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
+  /// What the kernel knows of the connection's end within ten seconds without reading; 0: nothing, or an orderly end.
+  func pendingError() -> CInt {
+    var waiting = pollfd(fd: descriptor, events: 0, revents: 0)
+    poll(&waiting, 1, 10_000)
+    var error: CInt = 0
+    var length = socklen_t(MemoryLayout<CInt>.size)
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length)
+    return error
+  }
+
   /// One more piece; false at the end of the connection.
   @discardableResult
   private func fill() throws -> Bool {

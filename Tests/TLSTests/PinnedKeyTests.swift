@@ -23,12 +23,12 @@ struct PinnedKeyTests {
   }
 
   private func connect(
-    showing credential: TestCredential, pinned: Checksum?
+    showing credential: TestCredential, pinned: Checksum?, revoked: [Checksum] = []
   ) async throws -> (isConnected: Bool, seen: TestServer.Seen) {
     let context = try TLSServerContext(
       TLSServerConfiguration(
         certificateChain: server.certificatePEM, privateKey: server.keyPEM, clientAuthorities: fleet.authorityPEM,
-        clientCertificate: .required, clientKeyPastDates: pinned))
+        clientCertificate: .required, clientKeyPastDates: pinned, revokedClientKeys: revoked))
     let ends = TestServer.pair()
     async let seen = TestServer(loops: loops, context: context).serve(ends.server)
     let authority = fleet.authorityPEM
@@ -63,6 +63,22 @@ struct PinnedKeyTests {
       let (isConnected, seen) = try await connect(showing: expired, pinned: pinned)
       #expect(!isConnected && seen.failure != nil && seen.spki == nil)
     }
+  }
+
+  /// Among many, at any place in their order.
+  @Test func aRevokedKeyIsRefusedInTheHandshake() async throws {
+    let good = try fleet.client(.admin, validity: .seconds(3650 * 86_400))
+    let others = (0..<40).map { SHA256.digest([UInt8($0)]) }
+    let hash = good.certificate.spkiHash
+    for revoked in [[hash], others + [hash], [hash] + others] {
+      let (isConnected, seen) = try await connect(showing: good, pinned: nil, revoked: revoked)
+      #expect(!isConnected && seen.failure != nil && seen.spki == nil)
+      let pinned = try await connect(showing: expired, pinned: expired.certificate.spkiHash, revoked: revoked)
+      #expect(pinned.isConnected)
+    }
+    #expect(try await connect(showing: good, pinned: nil, revoked: others).isConnected)
+    let both = expired.certificate.spkiHash
+    #expect(try await connect(showing: expired, pinned: both, revoked: [both]).isConnected == false)
   }
 
   @Test func thePinForgivesNothingButDates() async throws {

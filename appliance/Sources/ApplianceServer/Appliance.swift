@@ -20,16 +20,19 @@ public struct Appliance: Sendable {
     self.readiness = readiness
     ApplianceMetrics.register(
       in: metrics, store: store, onboarding: onboarding, readiness: readiness, time: time)
+    UploadMetrics.register(in: metrics, store: store)
     UpkeepMetrics.register(in: metrics, store: store, maintenance: maintenance, time: time)
     let service = serviceRoutes(service: "appliance", time: time, metrics: metrics) { readiness.checks() }
     let routes =
       UploadRoute(store: store, fileBytesMax: fileBytesMax).routes
+      + ResumableRoutes(store: store, fileBytesMax: fileBytesMax).routes
       + FileRoutes(store: store).routes
       + DownloadRoute(store: store, random: random).routes
       + FeedRoutes(store: store).routes
       + StateRoutes(store: store, maintenance: maintenance, onboarding: onboarding, time: time).routes
+      + ChainRoute(store: store).routes
       + ClaimRoute(onboarding: onboarding, store: store).routes
-      + TrustRoutes(onboarding: onboarding).routes
+      + TrustRoutes(onboarding: onboarding, store: store).routes
       + service
     api = Router(routes, authorizer: ApplianceAuthorizer(onboarding: onboarding), logger: logger)
     let limit = RateLimit(perSecond: Double(probesPerSecond), burst: Double(probesPerSecond * 3), time: time)

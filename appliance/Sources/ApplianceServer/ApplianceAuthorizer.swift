@@ -2,6 +2,7 @@ internal import Core
 internal import Crypto
 internal import HTTP
 internal import HTTPServer
+internal import JWT
 internal import StorageAPI
 
 /// Who may pass on the API listener: until the appliance is claimed nobody but a claim and a probe; afterwards only
@@ -21,7 +22,8 @@ struct ApplianceAuthorizer: Authorizer {
       }
       return Principal(subject: peer.uri, peer: peer)
     case .scope, .anyToken:
-      _ = try peer(of: request)
+      let peer = try peer(of: request)
+      if peer.role == .client { return try localClient(peer, request, access) }
       guard let authorizer = onboarding.trust.authorizer else { throw Self.notClaimed }
       return try await authorizer.authorize(request, for: access)
     case .session:
@@ -41,6 +43,22 @@ struct ApplianceAuthorizer: Authorizer {
       !onboarding.trust.isRevoked(key), Self.pastDates.contains(request.path)
     else { return nil }
     return Principal(subject: "the administrator's pinned key")
+  }
+
+  /// A client of the site, by its certificate alone. A token beside it counts for nothing: client tokens never reach an
+  /// appliance.
+  private func localClient(_ peer: PeerIdentity, _ request: Request, _ access: Access) throws(APIError) -> Principal {
+    let scopes = request.peerSPKI.map { onboarding.trust.localScopes(of: peer, spki: $0) } ?? []
+    guard !scopes.isEmpty else {
+      throw APIError(
+        .forbidden,
+        "this client may not work here by its certificate: it is not among the site's local clients, "
+          + "or its time has ended; an administrator renews it at the control plane")
+    }
+    if case .scope(let wanted) = access, !scopes.contains(wanted) {
+      throw APIError(.forbidden, "this needs the scope \(wanted.rawValue), which this local client does not have")
+    }
+    return Principal(subject: peer.uri, scopes: scopes, peer: peer)
   }
 
   private func peer(of request: Request) throws(APIError) -> PeerIdentity {

@@ -155,5 +155,25 @@ public final class JournalArchive: Sendable {
     }
   }
 
+  /// The first `count` raw bytes of a segment; its checksums are not looked at.
+  func head(_ number: UInt64, count: Int) throws(JournalError) -> [UInt8] {
+    let frame: [UInt8]
+    do throws(DiskError) {
+      let file = try disk.open(path(number), .read)
+      defer { file.close() }
+      // One block of the frame holds what is asked for; blocks have 64 KiB at most and are seldom larger packed.
+      frame = try file.read(at: 0, count: Self.headBytes)
+    } catch {
+      throw .disk(error)
+    }
+    do throws(LZ4Frame.Failure) {
+      return try LZ4Frame.head(frame, count: count)
+    } catch {
+      throw .damaged(file: path(number), offset: 0, reason: "the archive does not decompress: \(error.message)")
+    }
+  }
+
+  private static let headBytes = 128 << 10
+
   func path(_ number: UInt64) -> String { "\(directory)/\(SegmentName.text(number)).lz4" }
 }

@@ -7,7 +7,7 @@ public import Disk
 public struct JournalInspection: Sendable {
   private let configuration: JournalConfiguration
   private let disk: any Disk
-  private let archive: JournalArchive
+  let archive: JournalArchive
 
   public init(_ configuration: JournalConfiguration, disk: any Disk) throws(JournalError) {
     self.configuration = configuration
@@ -148,6 +148,25 @@ public struct JournalInspection: Sendable {
 
   /// LSN up to which history was pruned; 0 when it is whole.
   public func floor() throws(JournalError) -> UInt64 { try archive.anchor()?.lastLSN ?? 0 }
+
+  /// The head of a segment alone. A raw one may be archived between the listing and now.
+  func header(_ number: UInt64, isArchived: Bool) throws(JournalError) -> SegmentHeader {
+    if !isArchived {
+      let file = configuration.segmentPath(number)
+      var raw: [UInt8]?
+      do throws(DiskError) {
+        if try disk.stat(file) != nil {
+          let open = try disk.open(file, .read)
+          defer { open.close() }
+          raw = try open.read(at: 0, count: SegmentHeader.size)
+        }
+      } catch {
+        guard error.isMissing else { throw .disk(error) }
+      }
+      if let raw { return try SegmentHeader(raw[...], file: file) }
+    }
+    return try SegmentHeader(archive.head(number, count: SegmentHeader.size)[...], file: archive.path(number))
+  }
 
   private func hasArchived(_ number: UInt64) throws(JournalError) -> Bool {
     do throws(DiskError) { return try disk.stat(archive.path(number)) != nil } catch { throw .disk(error) }

@@ -54,6 +54,31 @@ enum LZ4Frame {
     return out
   }
 
+  /// The first `count` bytes of a frame of which only the beginning is at hand.
+  static func head(_ frame: [UInt8], count: Int) throws(Failure) -> [UInt8] {
+    var context: OpaquePointer?
+    let made = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
+    guard LZ4F_isError(made) == 0, let context else { throw failure("decompress", made) }
+    defer { LZ4F_freeDecompressionContext(context) }
+    var out: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    var position = 0
+    while out.count < count {
+      var produced = chunk.count
+      var consumed = frame.count - position
+      let status = frame.withUnsafeBytes { source in
+        LZ4F_decompress(context, &chunk, &produced, source.baseAddress.map { $0 + position }, &consumed, nil)
+      }
+      guard LZ4F_isError(status) == 0 else { throw failure("decompress", status) }
+      position += consumed
+      out.append(contentsOf: chunk[..<produced])
+      guard produced > 0 || position < frame.count else {
+        throw Failure(attempt: "decompress", message: "the frame is cut")
+      }
+    }
+    return Array(out.prefix(count))
+  }
+
   private static func failure(_ attempt: String, _ status: Int) -> Failure {
     Failure(attempt: attempt, message: String(cString: LZ4F_getErrorName(status)))
   }

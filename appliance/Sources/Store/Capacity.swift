@@ -24,6 +24,8 @@ final class Capacity: Sendable {
     var space: DiskSpace
     var readAt: Duration
     var reserved = 0
+    /// Of what is reserved, the bytes that are on the disk already: the free space is without them.
+    var staged = 0
     var openUploads = 0
   }
 
@@ -72,6 +74,23 @@ final class Capacity: Sendable {
     }
   }
 
+  /// Says that `count` more of the reserved bytes are on the disk (fewer, when negative).
+  func stage(_ count: Int) { state.withLock { $0.staged += count } }
+
+  /// As `release`, of a promise of which `staged` bytes are on the disk.
+  func release(_ count: Int, staged: Int, used: Int) {
+    stage(-staged)
+    release(count, used: used)
+  }
+
+  /// Takes over a promise of an earlier run, whether there is room or not.
+  func adopt(reserved: Int, staged: Int) {
+    state.withLock { state in
+      state.reserved += reserved
+      state.staged += staged
+    }
+  }
+
   /// Counts an open upload; false when there are `limit` already.
   func enter(limit: Int) -> Bool {
     state.withLock { state in
@@ -99,7 +118,7 @@ final class Capacity: Sendable {
   private func figures(_ state: State, used: Int, pending: Int) -> Figures {
     // Room for the journal's next segment, so that deletes can always be written.
     let headroom = headroomConfigured ?? min(256 << 20, state.space.total / 20) + floor
-    let free = state.space.available - headroom - pending - state.reserved
+    let free = state.space.available - headroom - pending - (state.reserved - state.staged)
     let total = min(limit ?? .max, state.space.total)
     let allowed = limit.map { $0 - used - state.reserved } ?? .max
     return Figures(total: total, available: max(0, min(free, allowed)))

@@ -69,7 +69,7 @@ extension Store {
     }
   }
 
-  private func inspection() throws(JournalError) -> JournalInspection {
+  func inspection() throws(JournalError) -> JournalInspection {
     try JournalInspection(
       JournalConfiguration(
         directory: configuration.journalDirectory, appliance: storageID, epoch: shared.epoch), disk: disk)

@@ -28,6 +28,7 @@ public final class Store: Sendable {
   let archive: JournalArchive
   let random: any RandomSource
   let rebuild: IndexRebuild?
+  let resumable: UploadSessions
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
   /// Where kept history began when it was last looked at.
@@ -65,6 +66,7 @@ public final class Store: Sendable {
     capacity = parts.capacity
     archive = parts.archive
     random = parts.random
+    resumable = UploadSessions(parts.resumable)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(tree: parts.shared.tree, index: parts.shared.index) : nil

@@ -19,6 +19,11 @@ public struct StoreConfiguration: Sendable {
   public var smallDocumentBytesMax = 65_536
   /// Uploads that may be open at once.
   public var openUploadsMax = 4096
+  /// Unfinished uploads in pieces that one subject may have, and what they may take together, in bytes.
+  public var uploadsPerOwnerMax = 256
+  public var uploadBytesPerOwnerMax = 64 << 30
+  /// How long an upload in pieces waits for its next piece, and a finished one is remembered.
+  public var uploadExpiry: Duration = .seconds(3 * 86_400)
   /// Changes waiting for the committer at once; more are refused with `OVERLOADED`.
   public var queuedChangesMax = 4096
   /// Documents and attributes whose placement may lag behind their acknowledgement.

@@ -15,6 +15,7 @@ struct StoreParts: ~Copyable {
   let recovery: RecoverySummary
   let missing: [FileID]
   let needsRebuild: Bool
+  let resumable: [UploadSession]
 }
 
 /// The way from files to a running store: lock, identity, index, journal, redo, a new incarnation, a checkpoint.
@@ -82,12 +83,12 @@ struct StoreOpening {
     summary.seconds = (time.uptime() - began).inSeconds
     let configured = try state.mode() ?? configuration.initialMode
     let mode = redo.mode ?? checkpoint?.mode ?? configured
-    try clearStaging()
+    let resumable = try loadResumable()
     let parts = try assemble(
       Findings(
         identity: identity, index: index, recovery: recovery, checkpoint: checkpoint, mode: mode, summary: summary,
-        missing: redo.missing, journal: journalConfiguration,
-        newestChange: newestChange(index, redo)))
+        missing: redo.missing, journal: journalConfiguration, newestChange: newestChange(index, redo),
+        resumable: resumable))
     return try Store(parts, configuration: configuration)
   }
 
@@ -101,6 +102,7 @@ struct StoreOpening {
     let missing: [FileID]
     let journal: JournalConfiguration
     let newestChange: Timestamp
+    let resumable: [UploadSession]
   }
 
   private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
@@ -132,6 +134,9 @@ struct StoreOpening {
         headroom: configuration.headroomBytes,
         others: [configuration.journalDirectory, configuration.indexDirectory],
         segmentBytes: found.journal.segmentBytesMax, time: time)
+      for session in found.resumable where session.phase == .open {
+        capacity.adopt(reserved: session.reserved, staged: session.isPartMissing ? 0 : session.offset)
+      }
       archive = try JournalArchive(found.journal, disk: disk)
     } catch {
       throw .disk(error)
@@ -151,7 +156,7 @@ struct StoreOpening {
     return StoreParts(
       storageID: found.identity.storageID, shared: shared, committer: committer, capacity: capacity, archive: archive,
       random: random, lock: lock, recovery: found.summary, missing: found.missing,
-      needsRebuild: found.index.state != .ready)
+      needsRebuild: found.index.state != .ready, resumable: found.resumable)
   }
 
   /// The time of the newest change, to notice a clock that went backwards.
@@ -208,13 +213,7 @@ struct StoreOpening {
   }
 
   /// Unfinished uploads of earlier runs; what the journal knows was moved into place by redo.
-  private func clearStaging() throws(StoreError) {
-    do throws(DiskError) {
-      for entry in try disk.list(tree.staging) where entry.name.hasSuffix(".part") {
-        try disk.unlink("\(tree.staging)/\(entry.name)")
-      }
-    } catch {
-      throw .disk(error)
-    }
+  private func loadResumable() throws(StoreError) -> [UploadSession] {
+    do throws(DiskError) { return try UploadSessions.load(tree.staging, disk) } catch { throw .disk(error) }
   }
 }

@@ -14,6 +14,9 @@ public final class Upload: Sendable {
   private let store: Store
   private let draft: FileDraft
   private let state: Mutex<State>
+  /// In `staging/`, never used twice: a chosen id may come back after its document was purged, and the journal,
+  /// replayed, would take the new bytes for the old ones.
+  private let stagingName: String
 
   /// Room is promised in steps of this many bytes when the length was not declared.
   static let reservationStep = 8 << 20
@@ -33,6 +36,7 @@ public final class Upload: Sendable {
     self.store = store
     self.draft = draft
     self.id = id
+    stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
     state = Mutex(State(reserved: reserved))
   }
 
@@ -123,7 +127,7 @@ public final class Upload: Sendable {
           .checksumMismatch, "the bytes that arrived have SHA-256 \(checksum), not \(expected); send them again")
       }
       let document = try store.prepare(
-        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged("\(id).part"),
+        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
         hasChosenID: self.draft.id != nil)
       if let file { try await makeDurable(file) }
       return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
@@ -180,5 +184,5 @@ public final class Upload: Sendable {
     store.capacity.leave()
   }
 
-  private var stagingPath: String { "\(store.shared.tree.staging)/\(id).part" }
+  private var stagingPath: String { "\(store.shared.tree.staging)/\(stagingName)" }
 }

@@ -41,9 +41,10 @@ public final class GarbageCollector: Sendable {
     let removed = try await work({ try store.removable(before: before, limit: Self.batch) }) { id in
       try await self.store.purge(id, goneBefore: before, by: Actor("gc"))
     }
+    let uploads = try await store.collectResumable(now: now)
     try store.pruneTombstones(now: now)
     try store.pruneHistory(now: now)
-    return "\(expired) documents expired, \(removed) removed"
+    return "\(expired) documents expired, \(removed) removed, \(uploads) uploads forgotten"
   }
 
   /// Takes ids batch by batch; those of a batch share syncs.

@@ -87,5 +87,5 @@ enum Settings {
       dataDirectory, journalDirectory, indexDirectory, mode, apiAddress, probeAddress, capacity, fileBytesMax,
       loops, gracePeriod, removalGrace, collectInterval, scrubRate, scrubWindow, repairGrace, archiveBytes, archiveDays,
       logLevel, logFormat, certificate, privateKey, clientCA, keysFile, storageID, reloadInterval, sandbox,
-    ] + limits)
+    ] + limits + uploads)
 }

@@ -4,7 +4,7 @@ struct Arguments: Sendable {
   let options: [String: String]
   let flags: Set<String>
 
-  static let known: Set<String> = ["json", "help", "version", "print-config", "again", "quick", "adopt"]
+  static let known: Set<String> = ["json", "help", "version", "print-config", "again", "new-key", "quick", "adopt"]
   static let valued: Set<String> = ["config", "set", "to"]
 
   /// Throws for an option nobody knows or one without its value.

@@ -14,6 +14,11 @@ struct ClaimCodeCommand {
       throw CommandFailure.refused("the identity comes from files (SE_TLS_CERT …): nobody can claim this appliance")
     }
     let again = context.arguments.flags.contains("again")
+    let newKey = context.arguments.flags.contains("new-key")
+    guard again || !newKey else {
+      throw CommandFailure.usage(
+        "--new-key goes with --again: the fleet that knows the old key would not know this one")
+    }
     // To forget a fleet under a running daemon would leave it half claimed.
     let lock = again ? try DataDirectoryLock.take(context.dataDirectory, disk: context.disk) : nil
     defer { lock?.close() }
@@ -22,6 +27,7 @@ struct ClaimCodeCommand {
       throw CommandFailure.refused(
         "there is no appliance in \(context.dataDirectory) yet; run 'artstore-appliance init'")
     }
+    if newKey { try ApplianceIdentity.forget(state) }
     let identity = try ApplianceIdentity.open(state, storageID: storageID, time: context.time, random: context.random)
     do {
       let code = try PrintedClaimCode.current(

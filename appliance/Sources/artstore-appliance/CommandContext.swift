@@ -46,6 +46,7 @@ struct CommandContext: Sendable {
     configuration.archiveBytesMax = values[Settings.archiveBytes]
     configuration.archiveDaysMax = values[Settings.archiveDays]
     configuration.applianceID = values[Settings.storageID].flatMap { FileID($0) }
+    values.applyUploads(to: &configuration)
     return configuration
   }
 

@@ -34,7 +34,7 @@ struct Listeners: Sendable {
     return TLSServerConfiguration(
       certificateChain: presentation.identity.chain, privateKey: try presentation.identity.key.pem,
       clientAuthorities: asked == .none ? nil : presentation.clientCA, clientCertificate: asked,
-      clientKeyPastDates: presentation.pinnedKey)
+      clientKeyPastDates: presentation.pinnedKey, revokedClientKeys: presentation.revokedKeys)
   }
 
   private static func probe(_ presentation: Onboarding.Presentation) throws -> TLSServerConfiguration {

@@ -13,7 +13,8 @@ enum Program {
       init                     make an empty appliance and print its claim code
       init --adopt             take over a restored copy as a new life: old positions are void (daemon stopped)
       claim-code [--again]     print the code an administrator claims this appliance with; --again forgets the
-                               fleet that has claimed it (daemon stopped)
+                               fleet that has claimed it (daemon stopped); with --new-key also
+                               its key, when that was revoked
       status                   who holds the data directory, mode, claim, certificate
       mode --set ro            leave the mode ar (daemon stopped)
       fsck [--quick]           check documents, attributes, index and journal (daemon stopped)

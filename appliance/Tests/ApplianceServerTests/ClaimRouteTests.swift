@@ -11,7 +11,7 @@ import TestKit
 import Testing
 
 /// The control plane's half of the claim, speaking to the routers.
-private struct Claimant {
+struct Claimant {
   let target: TestAppliance
   let exporter: [UInt8]
   let trust: PrivateKey
@@ -48,10 +48,14 @@ private struct Claimant {
     return try await send(.prove(proof: Hex.encode(proof)))
   }
 
-  func bundle(version: Int = 1, keys: JSONWebKeySet = TestAppliance.tokens.keySet) throws -> SignedMessage {
+  func bundle(
+    version: Int = 1, keys: JSONWebKeySet = TestAppliance.tokens.keySet, revoked: [Checksum] = [],
+    locals: [LocalClient]? = nil, admin: Checksum? = nil
+  ) throws -> SignedMessage {
     let bundle = KeyBundle(
       version: version, issuedAt: target.time.now(), issuer: TestAppliance.tokens.issuer, keys: keys,
-      clientCA: TestAppliance.fleet.authorityPEM, trustKey: Base64.standard.encode(trust.publicKey.spki))
+      clientCA: TestAppliance.fleet.authorityPEM, revokedKeys: revoked,
+      trustKey: Base64.standard.encode(trust.publicKey.spki), localClients: locals, adminSPKI: admin)
     return try SignedMessage.make(bundle, by: trust)
   }
 

@@ -29,7 +29,7 @@ import Testing
       let text = line.drop { $0 == " " }
       switch line.count - text.count {
       case 2 where text.hasPrefix("/"): path = String(text.dropLast())
-      case 4 where ["get:", "post:", "put:", "patch:", "delete:"].contains(text):
+      case 4 where ["get:", "head:", "options:", "post:", "put:", "patch:", "delete:"].contains(text):
         method = text.dropLast().uppercased()
         found["\(method) \(path)"] = Operation()
       case 4: method = ""

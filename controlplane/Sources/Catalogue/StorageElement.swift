@@ -55,6 +55,15 @@ public struct StorageElement: Sendable {
     last_file_sync_at, proven_equal_at, created_at, updated_at
     """
 
+  /// One that is not registered yet, to talk to it.
+  public init(candidate id: FileID, name: String, url: String, storageID: String, spki: Checksum) {
+    (self.id, self.name, self.url, self.storageID, self.spki) = (id, name, url, storageID, spki)
+    (mode, status, version, priority) = (.ro, .offline, "", 100)
+    (capacityBytes, usedBytes, availableBytes, epoch, lastLSN, bundleVersion) = (0, 0, 0, 0, 0, 0)
+    (fullSyncNeeded, lossHold, lossFound, lossAccepted) = (true, false, 0, 0)
+    (createdAt, updatedAt) = (Timestamp(seconds: 0), Timestamp(seconds: 0))
+  }
+
   init(row: Row) throws(PostgresError) {
     guard let mode = ApplianceMode(rawValue: try row.decode("mode")),
       let status = StorageElementStatus(rawValue: try row.decode("status"))
@@ -95,31 +104,32 @@ public struct StorageElement: Sendable {
 
 extension JSONWriter {
   /// The contract's storage element.
-  public mutating func value(_ element: StorageElement) {
-    object { json in
-      json.member("id", element.id.description)
-      json.member("name", element.name)
-      json.member("url", element.url)
-      json.member("storage_id", element.storageID)
-      json.member("mode", element.mode.rawValue)
-      json.member("status", element.status.rawValue)
-      json.member("version", element.version)
-      json.member("capacity_bytes", element.capacityBytes)
-      json.member("used_bytes", element.usedBytes)
-      json.member("available_bytes", element.availableBytes)
-      json.member("priority", element.priority)
-      json.member("last_sync_at", element.lastSyncAt)
-      json.member("last_file_sync_at", element.lastFileSyncAt)
-      json.member("proven_equal_at", element.provenEqualAt)
-      json.key("clock_offset_ms")
-      if let offset = element.clockOffsetMilliseconds { json.integer(offset) } else { json.null() }
-      json.member("certificate_expires_at", element.certificateExpiresAt)
-      json.member("loss_hold", element.lossHold)
-      json.member("loss_found", element.lossFound)
-      json.key("last_error")
-      if let error = element.lastError { json.string(error) } else { json.null() }
-      json.member("created_at", element.createdAt)
-      json.member("updated_at", element.updatedAt)
-    }
+  public mutating func value(_ element: StorageElement) { object { json in json.members(of: element) } }
+
+  /// Its members, for an object that says more.
+  public mutating func members(of element: StorageElement) {
+    member("id", element.id.description)
+    member("name", element.name)
+    member("url", element.url)
+    member("storage_id", element.storageID)
+    member("mode", element.mode.rawValue)
+    member("status", element.status.rawValue)
+    member("version", element.version)
+    member("capacity_bytes", element.capacityBytes)
+    member("used_bytes", element.usedBytes)
+    member("available_bytes", element.availableBytes)
+    member("priority", element.priority)
+    member("last_sync_at", element.lastSyncAt)
+    member("last_file_sync_at", element.lastFileSyncAt)
+    member("proven_equal_at", element.provenEqualAt)
+    key("clock_offset_ms")
+    if let offset = element.clockOffsetMilliseconds { integer(offset) } else { null() }
+    member("certificate_expires_at", element.certificateExpiresAt)
+    member("loss_hold", element.lossHold)
+    member("loss_found", element.lossFound)
+    key("last_error")
+    if let error = element.lastError { string(error) } else { null() }
+    member("created_at", element.createdAt)
+    member("updated_at", element.updatedAt)
   }
 }

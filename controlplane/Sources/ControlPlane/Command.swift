@@ -1,7 +1,11 @@
 /// What the command line asks for.
 enum Command: Equatable {
   case serve
-  case auditVerify(json: Bool)
+  /// `isOffline`: the log alone, without asking the appliances for their journals.
+  case auditVerify(json: Bool, isOffline: Bool = false)
+  case fleetBackup(file: String, keyFile: String)
+  case fleetRestore(file: String, keyFile: String)
+  case fleetRotateKey(role: String)
   case printConfiguration
   case version
   case help
@@ -37,7 +41,9 @@ struct CommandLine: Equatable {
 
   static let help = """
     artstore-controlplane [serve] [--roles admin,ingester,query,console] [--config FILE]
-    artstore-controlplane audit verify [--json] [--config FILE]
+    artstore-controlplane audit verify [--offline] [--json] [--config FILE]
+    artstore-controlplane fleet backup FILE --key-file KEY | fleet restore FILE --key-file KEY
+    artstore-controlplane fleet rotate-key admin|ingester|query|console
     artstore-controlplane --print-config | --version | --help
 
     Settings come from the environment (CP_…) or from FILE; --print-config explains every one.
@@ -48,6 +54,8 @@ struct CommandLine: Equatable {
     var line = CommandLine()
     var words: [String] = []
     var json = false
+    var isOffline = false
+    var keyFile: String?
     var rest = arguments[...]
     func value(of option: String) throws(CommandError) -> String {
       guard let value = rest.popFirst() else { throw CommandError("\(option) needs a value", exitCode: .usage) }
@@ -58,6 +66,8 @@ struct CommandLine: Equatable {
       case "--roles": line.roles = try value(of: argument).split(separator: ",").map(String.init)
       case "--config": line.configurationFile = try value(of: argument)
       case "--json": json = true
+      case "--offline": isOffline = true
+      case "--key-file": keyFile = try value(of: argument)
       case "--print-config": line.command = .printConfiguration
       case "--version": line.command = .version
       case "--help", "-h": line.command = .help
@@ -70,9 +80,24 @@ struct CommandLine: Equatable {
     }
     switch words {
     case [], ["serve"]: break
-    case ["audit", "verify"]: line.command = .auditVerify(json: json)
+    case ["audit", "verify"]: line.command = .auditVerify(json: json, isOffline: isOffline)
+    case let words where words.count == 3 && words[0] == "fleet":
+      line.command = try fleet(words[1], words[2], keyFile: keyFile)
     default: throw CommandError("unknown command '\(words.joined(separator: " "))'\n\(help)", exitCode: .usage)
     }
     return line
+  }
+
+  private static func fleet(_ verb: String, _ object: String, keyFile: String?) throws(CommandError) -> Command {
+    switch (verb, keyFile) {
+    case ("backup", let key?): return .fleetBackup(file: object, keyFile: key)
+    case ("restore", let key?): return .fleetRestore(file: object, keyFile: key)
+    case ("backup", nil), ("restore", nil):
+      throw CommandError(
+        "fleet \(verb) needs --key-file: 32 random bytes as text (openssl rand -base64 32), kept apart from the copy",
+        exitCode: .usage)
+    case ("rotate-key", nil): return .fleetRotateKey(role: object)
+    default: throw CommandError("unknown command 'fleet \(verb)'\n\(help)", exitCode: .usage)
+    }
   }
 }

@@ -35,7 +35,9 @@ public enum Program {
       case .printConfiguration:
         let values = try? load(line, environment)  // without them the table shows its defaults
         say(ControlPlaneSettings.table.describe(values) + "\n")
-      case .auditVerify(let json): return try await verifyAudit(try load(line, environment), json: json)
+      case .auditVerify(let json, let isOffline):
+        return try await verifyAudit(try load(line, environment), json: json, isOffline: isOffline)
+      case .fleetBackup, .fleetRestore, .fleetRotateKey: try await fleetKeys(line.command, try load(line, environment))
       case .serve:
         try await serve(try load(line, environment), roles: line.roles, signals: signals ?? ProcessSignals())
       }
@@ -46,6 +48,9 @@ public enum Program {
     } catch let error as PostgresError where error.isAbsence {
       complain("artstore-controlplane: CP_DATABASE_URL: \(error)")
       return CommandError.ExitCode.unavailable.rawValue
+    } catch let error as FleetKeyring.Refusal {
+      complain("artstore-controlplane: \(error)")
+      return CommandError.ExitCode.damageFound.rawValue
     } catch let error as MasterKeyError {
       complain("artstore-controlplane: CP_MASTER_KEY: \(error)")
       return CommandError.ExitCode.configuration.rawValue
@@ -67,13 +72,13 @@ public enum Program {
     }
   }
 
-  private static func logger(_ values: ConfigurationValues) -> Logger {
+  static func logger(_ values: ConfigurationValues) -> Logger {
     Logger(
       label: "controlplane", level: values[ControlPlaneSettings.logLevel],
       format: values[ControlPlaneSettings.logFormat], sink: DescriptorSink.standardError())
   }
 
-  private static func loops(_ values: ConfigurationValues) throws -> EventLoopGroup {
+  static func loops(_ values: ConfigurationValues) throws -> EventLoopGroup {
     let configured = values[ControlPlaneSettings.loops]
     return try EventLoopGroup(loops: configured > 0 ? configured : max(1, sysconf(CInt(_SC_NPROCESSORS_ONLN))))
   }
@@ -143,6 +148,7 @@ public enum Program {
     complain(String(decoding: line, as: UTF8.self))
   }
 
+<<<<<<< HEAD
   private static func verifyAudit(_ values: ConfigurationValues, json: Bool) async throws -> Int32 {
     let foundations = try Foundations(values, logger: logger(values), loops: try loops(values))
     let verdict = try await withTaskExecutorPreference(foundations.loops.next()) {
@@ -166,6 +172,9 @@ public enum Program {
   }
 
   private static func say(_ text: String) { put(text, STDOUT_FILENO) }
+=======
+  static func say(_ text: String) { put(text, STDOUT_FILENO) }
+>>>>>>> 760b4b05c13e322f8aeace3f08135a45d9e5c85a
 
   private static func complain(_ text: String) { put(text + "\n", STDERR_FILENO) }
 

@@ -29,9 +29,11 @@ enum SmallFile {
   }
 
   /// Writes beside and renames, so that a reader sees the whole text or none of it.
-  static func write(_ bytes: [UInt8], to path: String, for key: String) throws(CommandError) {
+  static func write(
+    _ bytes: [UInt8], to path: String, for key: String, isSecret: Bool = false
+  ) throws(CommandError) {
     let temporary = path + ".new"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, isSecret ? 0o600 : 0o644)
     guard descriptor >= 0 else { throw problem(key, path, String(cString: strerror(errno))) }
     let count = Glibc.write(descriptor, bytes, bytes.count)
     close(descriptor)

@@ -12,6 +12,7 @@ public final class ApplianceAccess: Sendable {
   let http: HTTPClient
   let tokens: InternalTokens
   let bundles: KeyBundles
+  let revoked: RevokedKeys
   let time: any TimeSource
   let random: any RandomSource
   private let authority: FleetAuthority
@@ -29,7 +30,7 @@ public final class ApplianceAccess: Sendable {
 
   init(
     role: PeerRole, key: PrivateKey, authority: FleetAuthority, http: HTTPClient, tokens: InternalTokens,
-    bundles: KeyBundles, life: Duration, time: any TimeSource, random: any RandomSource
+    bundles: KeyBundles, revoked: RevokedKeys, life: Duration, time: any TimeSource, random: any RandomSource
   ) {
     self.role = role
     self.key = key
@@ -37,6 +38,7 @@ public final class ApplianceAccess: Sendable {
     self.http = http
     self.tokens = tokens
     self.bundles = bundles
+    self.revoked = revoked
     self.life = life
     self.time = time
     self.random = random
@@ -48,10 +50,18 @@ public final class ApplianceAccess: Sendable {
   /// Calls to one appliance.
   public func client(for element: StorageElement) -> ApplianceClient { ApplianceClient(element: element, access: self) }
 
+  /// Our certificate, and whoever answers: to learn who claims to stand at an address. Nothing it says is believed
+  /// before it was repeated under `tls(for:)`.
+  func tlsToAnybody() throws -> ClientTLS {
+    let certificate = try authority.issue(role: role, key: key.publicKey, life: life)
+    return ClientTLS(trust: .provenByCaller, certificate: certificate.pem, privateKey: try key.pem)
+  }
+
   /// Our certificate, and the only peer accepted: signed by the fleet, of this identity, with the pinned key.
-  func tls(for element: StorageElement) throws -> ClientTLS {
+  /// `forgivingDates`: for the calls that mend an appliance whose certificate has ended meanwhile.
+  func tls(for element: StorageElement, forgivingDates: Bool = false) throws -> ClientTLS {
     let now = time.now()
-    let peer = "\(element.storageID) \(element.spki)"
+    let peer = "\(element.storageID) \(element.spki) \(forgivingDates)"
     return try state.withLock { state in
       // Past two thirds of its life a new one is made, and with it new connections.
       if let held = state.certificate, now < held.notAfter - life / 3, let known = state.peers[peer] { return known }
@@ -68,7 +78,7 @@ public final class ApplianceAccess: Sendable {
       }
       let fresh = ClientTLS(
         trust: .identity(authorities: authority.authority.certificate.pem, uri: identity.uri),
-        certificate: certificate.pem, privateKey: try key.pem, pinnedSPKI: element.spki)
+        certificate: certificate.pem, privateKey: try key.pem, pinnedSPKI: element.spki, forgivesDates: forgivingDates)
       if state.peers.count >= Self.peersMax { state.peers = [:] }
       state.peers[peer] = fresh
       return fresh

@@ -25,6 +25,12 @@ extension ApplianceClient {
     var passes: Set<Int> = []
     var failedEncoding = false
 
+    /// What mends an appliance whose certificate has ended, or whose clock is far off: its key is pinned, and nothing
+    /// secret goes there.
+    static let pastDates: Set<String> = [
+      AppliancePaths.info, AppliancePaths.trust, AppliancePaths.identity, AppliancePaths.time,
+    ]
+
     init(_ method: HTTPMethod, _ path: String, scopes: Set<Scope> = [], caller: ApplianceCaller = .system) {
       self.method = method
       self.path = path
@@ -60,13 +66,16 @@ extension ApplianceClient {
       expectsContinue: call.expectsContinue)
     request.headers["traceparent"] = (call.caller.trace ?? .random(access.random)).child(access.random).traceparent
     do {
-      request.tls = try access.tls(for: element)
+      guard try await !access.revoked.contains(element.spki) else { throw Self.revokedAppliance }
+      request.tls = try access.tls(for: element, forgivingDates: Call.pastDates.contains(call.path))
       if !call.scopes.isEmpty {
         let token = try access.tokens.token(
           storageID: element.storageID, subject: access.role.rawValue, actsFor: call.caller.actsFor,
           scopes: call.scopes, fresh: fresh)
         request.headers["Authorization"] = "Bearer \(token)"
       }
+    } catch let error as APIError {
+      throw error
     } catch {
       throw APIError(.internalError, "the control plane could not prove who it is", cause: error)
     }
@@ -140,9 +149,22 @@ extension ApplianceClient {
     case .overloaded:
       APIError(.overloaded, "too many transfers are under way; try again soon", headers: ["Retry-After": "2"])
     case .cancelled: APIError(.timeout, "the call to the storage element was given up", cause: error)
+    case .untrusted: APIError(.storageElementUnavailable, untrustedMessage, cause: error)
     default:
       APIError(.storageElementUnavailable, "the storage element cannot be reached; try again later", cause: error)
     }
+  }
+
+  /// Also the registry's state: what to look at is not the network.
+  static let untrustedMessage =
+    "what answers at the storage element's address is not it: another key, another fleet's certificate or no TLS 1.3; "
+    + "check the address, and whether somebody stands between"
+
+  static var revokedAppliance: APIError {
+    APIError(
+      .storageElementUnavailable,
+      "the storage element's certificate is revoked; make a new key on its host "
+        + "('artstore-appliance claim-code --again --new-key') and claim it again")
   }
 
   static func strange(_ what: String) -> APIError {

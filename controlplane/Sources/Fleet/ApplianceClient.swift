@@ -125,10 +125,20 @@ public struct ApplianceClient: Sendable {
     return try await json(TrustAnswer.self, call).version
   }
 
-  func deliver(time: Timestamp) async throws(APIError) -> ClockState {
+  /// Our time when the appliance's clock said `applianceTime`, signed by the trust key.
+  func deliver(time: Timestamp, answering applianceTime: Timestamp) async throws -> ClockState {
     var call = Call(.put, AppliancePaths.time)
-    call.encode(TimeDelivery(time: time))
+    let said = SignedTime(storageID: element.storageID, applianceTime: applianceTime, time: time)
+    call.encode(TimeDelivery(time: time, signed: try access.bundles.sign(said)))
     return try await json(ClockState.self, call)
+  }
+
+  /// A page of the journal's chain, newest segment first. `NOT_FOUND` from versions that do not show it.
+  func chain(before number: UInt64?) async throws(APIError) -> JournalChain {
+    var call = Call(.get, AppliancePaths.journalChain)
+    if let number { call.query.append("before", String(number)) }
+    call.query.append("limit", String(JournalChain.limitMax))
+    return try await json(JournalChain.self, call)
   }
 
   /// A request for a new certificate (PEM), for the key it has.

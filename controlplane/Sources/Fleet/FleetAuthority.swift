@@ -43,6 +43,16 @@ struct FleetAuthority: Sendable {
       to: key, identity: identity, usage: .client, validity: life, time: time, random: random)
   }
 
+  /// A client certificate for a site's own client system.
+  func issue(localClient name: String, key: PublicKey, life: Duration) throws -> String {
+    guard let identity = PeerIdentity(role: .client, name: name) else {
+      throw FleetError("'\(name.prefix(80))' cannot stand in a certificate")
+    }
+    let leaf = try authority.issue(
+      to: key, identity: identity, usage: .client, validity: life, time: time, random: random)
+    return leaf.pem + authority.certificate.pem
+  }
+
   /// A server certificate for an appliance's key. Name and usage are ours to say; the request brings only the key.
   func issue(appliance storageID: String, key: PublicKey, host: String, life: Duration) throws -> Certificate {
     guard let identity = PeerIdentity(role: .appliance, name: storageID) else {
@@ -75,7 +85,17 @@ struct FleetKeyTable: Sendable {
     return kept
   }
 
-  private func stored(_ name: String) async throws -> (key: PrivateKey, certificate: String?)? {
+  /// Puts a key in place of whatever is there.
+  func put(_ name: String, pem: String, certificate: String?, on connection: PostgresConnection) async throws {
+    let sealed = try masterKey.seal(Array(pem.utf8), purpose: "fleet key \(name)", random: random)
+    try await connection.query(
+      """
+      INSERT INTO fleet_keys (name, sealed_key, certificate) VALUES (\(name), \(sealed), \(certificate))
+      ON CONFLICT (name) DO UPDATE SET sealed_key = excluded.sealed_key, certificate = excluded.certificate
+      """)
+  }
+
+  func stored(_ name: String) async throws -> (key: PrivateKey, certificate: String?)? {
     guard let row = try await pool.query("SELECT sealed_key, certificate FROM fleet_keys WHERE name = \(name)").first
     else { return nil }
     let pem = try masterKey.open(try row.decode("sealed_key"), purpose: "fleet key \(name)")

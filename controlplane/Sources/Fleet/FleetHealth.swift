@@ -2,6 +2,7 @@ internal import Catalogue
 internal import Core
 internal import Crypto
 internal import HTTP
+internal import Identity
 internal import StorageAPI
 internal import Telemetry
 
@@ -11,6 +12,7 @@ struct FleetHealth: Sendable {
   let elements: StorageElementTable
   let access: ApplianceAccess
   let authority: FleetAuthority
+  let audit: Audit
   let configuration: FleetConfiguration
   let time: any TimeSource
   let logger: Logger
@@ -65,6 +67,14 @@ struct FleetHealth: Sendable {
       logger.notice(
         "fleet.unreachable", ["storage_element": .string(element.name), "error": .string(error.cause ?? error.message)])
       try await elements.unreachable(element.id, error.message)
+      // Once, not at each poll.
+      if error.message == ApplianceClient.untrustedMessage, element.lastError != error.message {
+        try await audit.record(
+          AuditEntry(
+            actor: Actor.system.subject, action: "storage_element.untrusted", target: element.id.description,
+            result: .refused,
+            details: ["name": .string(element.name), "error": .string("\(error.cause ?? error.message)")]))
+      }
     }
     return try await elements.element(element.id) ?? element
   }
@@ -78,13 +88,20 @@ struct FleetHealth: Sendable {
   /// What can be mended at a contact. A failure is logged: the next contact tries again.
   private func maintain(_ client: ApplianceClient, _ info: ApplianceInfo, offset: Int64) async {
     do {
-      let bundle = try await access.bundles.current()
+      var bundle = try await access.bundles.current()
+      if info.trustVersion > bundle.version {
+        guard try await access.bundles.raise(above: info.trustVersion) else {
+          throw FleetError("it says to trust key bundle \(info.trustVersion), ours is \(bundle.version)")
+        }
+        bundle = try await access.bundles.current()
+      }
       if info.trustVersion < bundle.version {
         let version = try await client.deliverTrust()
         try await elements.setBundleVersion(client.element.id, Int64(version))
       }
       if abs(offset + info.clock.offsetMilliseconds) > Self.clockDifferenceMax {
-        _ = try await client.deliver(time: time.now())
+        _ = try await client.deliver(
+          time: info.clock.time - .milliseconds(offset), answering: info.clock.time)
       }
       if info.certificateExpiresAt < time.now() + configuration.applianceCertificateLife / 3 {
         try await renew(client)
@@ -106,6 +123,11 @@ struct FleetHealth: Sendable {
       life: configuration.applianceCertificateLife)
     try await client.install(certificate: certificate.pem + authority.authority.certificate.pem)
     try await elements.setCertificateExpiry(client.element.id, certificate.notAfter, spki: client.element.spki)
+    try await audit.record(
+      AuditEntry(
+        actor: Actor.system.subject, action: "storage_element.certificate_renewed",
+        target: client.element.id.description,
+        details: ["name": .string(client.element.name), "not_after": .string("\(certificate.notAfter)")]))
     logger.info("fleet.certificate.renewed", ["storage_element": .string(client.element.name)])
   }
 

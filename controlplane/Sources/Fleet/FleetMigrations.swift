@@ -2,11 +2,12 @@ public import Postgres
 
 /// The tables of the fleet's keys and of what is pinned about appliances.
 public enum FleetMigrations {
-  public static let all: [Migration] = [
-    Migration(module: "fleet", number: 1, name: "keys and bundles", sql: keys),
-    Migration(module: "fleet", number: 2, name: "chain pins", sql: chainPins),
-    Migration(module: "fleet", number: 3, name: "resumable full sync", sql: fullSync),
-  ]
+  public static let all: [Migration] =
+    [
+      Migration(module: "fleet", number: 1, name: "keys and bundles", sql: keys),
+      Migration(module: "fleet", number: 2, name: "chain pins", sql: chainPins),
+      Migration(module: "fleet", number: 3, name: "resumable full sync", sql: fullSync),
+    ] + TrustMigrations.all
 
   /// Private keys are sealed with the master key; certificates are public.
   private static let keys = """

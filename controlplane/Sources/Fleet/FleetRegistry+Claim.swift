@@ -94,6 +94,12 @@ extension FleetRegistry {
     let dialogue = ClaimDialogue(connection: connection, url: wanted.address.text, random: access.random)
     let seen = try await dialogue.hello()
     try Self.check(seen, against: code, wanted)
+    guard try await !revoked.contains(seen.spkiHash) else {
+      throw APIError(
+        .conflict,
+        "this appliance's key is revoked; make a new one on its host "
+          + "('artstore-appliance claim-code --again --new-key')")
+    }
     let request = try await dialogue.prove(code, seen)
     let certificate = try authority.issue(
       appliance: seen.answer.storageID, key: request.publicKey, host: wanted.address.host,

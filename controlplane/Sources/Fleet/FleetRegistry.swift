@@ -10,10 +10,13 @@ internal import Synchronization
 /// What administrators do with the fleet, for the admin API and the console alike. Errors are `APIError`s fit for a
 /// client; each act is audited.
 public final class FleetRegistry: Sendable {
+  let pool: PostgresPool
   let elements: StorageElementTable
   let files: FileCatalogue
   let access: ApplianceAccess
   let authority: FleetAuthority
+  let revoked: RevokedKeys
+  let locals: LocalClientTable
   let health: FleetHealth
   let sync: FleetSync
   let audit: Audit
@@ -23,14 +26,18 @@ public final class FleetRegistry: Sendable {
   private let pokeSync = Mutex<(@Sendable () -> Void)?>(nil)
 
   init(
-    elements: StorageElementTable, files: FileCatalogue, access: ApplianceAccess, authority: FleetAuthority,
-    health: FleetHealth, sync: FleetSync, audit: Audit, configuration: FleetConfiguration, time: any TimeSource,
+    pool: PostgresPool, elements: StorageElementTable, files: FileCatalogue, access: ApplianceAccess,
+    authority: FleetAuthority, revoked: RevokedKeys, locals: LocalClientTable, health: FleetHealth, sync: FleetSync,
+    audit: Audit, configuration: FleetConfiguration, time: any TimeSource,
     random: any RandomSource
   ) {
+    self.pool = pool
     self.elements = elements
     self.files = files
     self.access = access
     self.authority = authority
+    self.revoked = revoked
+    self.locals = locals
     self.health = health
     self.sync = sync
     self.audit = audit

@@ -9,7 +9,8 @@ internal import StorageAPI
 extension FleetService {
   /// `/api/v1/storage-elements` and `/api/v1/files` of the admin API.
   public func routes() -> [Route] {
-    StorageElementRoutes(registry: registry).routes + FileRegistryRoutes(registry: registry, files: files).routes
+    StorageElementRoutes(registry: registry).routes + TrustAdminRoutes(registry: registry).routes
+      + FileRegistryRoutes(registry: registry, files: files).routes
   }
 }
 
@@ -24,7 +25,7 @@ struct StorageElementRoutes: Sendable {
       Route(.post, base, .scope(.storageWrite), claim),
       Route(.post, "\(base)/discover", .scope(.storageWrite), discover),
       Route(.get, "\(base)/{id}", .scope(.storageRead)) { request in
-        Self.answer(.ok, try await registry.get(try request.id()))
+        Self.answer(.ok, try await registry.view(try request.id()))
       },
       Route(.put, "\(base)/{id}", .scope(.storageWrite), update),
       Route(.delete, "\(base)/{id}", .scope(.storageWrite)) { request in
@@ -35,7 +36,7 @@ struct StorageElementRoutes: Sendable {
       Route(.post, "\(base)/{id}/sync", .scope(.storageWrite), sync),
       Route(.post, "\(base)/{id}/mode", .scope(.storageWrite), mode),
       Route(.post, "\(base)/{id}/accept-loss", .scope(.storageWrite)) { request in
-        Self.answer(.ok, try await registry.acceptLoss(try request.id(), by: request.actor))
+        try await answer(.ok, try await registry.acceptLoss(try request.id(), by: request.actor))
       },
       Route(.get, "\(base)/{id}/health", .scope(.storageRead), health),
     ]
@@ -46,18 +47,14 @@ struct StorageElementRoutes: Sendable {
     let mode = try Self.choice("mode", ApplianceMode.self, in: list)
     let status = try Self.choice("status", StorageElementStatus.self, in: list)
     let all = try await registry.list(mode: mode, status: status)
-    // A fleet has hundreds at most: paged here, by the order of the list.
-    let start = list.after.map { key in (all.firstIndex { Self.key($0) == key } ?? all.count - 1) + 1 } ?? list.offset
-    let page = Array(all.dropFirst(max(start, 0)).prefix(list.limit))
-    return list.answer(page, total: all.count, key: Self.key) { json, element in json.value(element) }
+    return list.page(try await registry.views(all), key: \.element.id.description) { json, view in json.value(view) }
   }
-
-  private static func key(_ element: StorageElement) -> String { element.id.description }
 
   private struct ClaimBody: Decodable {
     var name: String
     var url: String
-    var claimCode: String
+    /// None: it is of this fleet and only the registry does not know it.
+    var claimCode: String?
     var priority: Int?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -68,9 +65,14 @@ struct StorageElementRoutes: Sendable {
 
   @Sendable private func claim(_ request: Request) async throws -> Response {
     let body = try await request.strictJSON(ClaimBody.self, keys: ClaimBody.CodingKeys.self)
-    let element = try await registry.claim(
-      name: body.name, url: body.url, code: body.claimCode, priority: body.priority ?? 100, by: request.actor)
-    return Self.answer(.created, element)
+    let priority = body.priority ?? 100
+    let element =
+      if let code = body.claimCode {
+        try await registry.claim(name: body.name, url: body.url, code: code, priority: priority, by: request.actor)
+      } else {
+        try await registry.register(name: body.name, url: body.url, priority: priority, by: request.actor)
+      }
+    return try await answer(.created, element)
   }
 
   private struct DiscoverBody: Decodable {
@@ -103,7 +105,7 @@ struct StorageElementRoutes: Sendable {
     let body = try await request.strictJSON(UpdateBody.self, keys: UpdateBody.CodingKeys.self)
     let element = try await registry.update(
       try request.id(), name: body.name, url: body.url, priority: body.priority, by: request.actor)
-    return Self.answer(.ok, element)
+    return try await answer(.ok, element)
   }
 
   private struct ModeBody: Decodable {
@@ -126,9 +128,10 @@ struct StorageElementRoutes: Sendable {
   @Sendable private func sync(_ request: Request) async throws -> Response {
     let full = try Self.flag("full", in: request)
     let (element, report) = try await registry.sync(try request.id(), full: full, by: request.actor)
+    let view = try await registry.views([element])[0]
     return .json { json in
       json.key("storage_element")
-      json.value(element)
+      json.value(view)
       json.key("file_sync")
       json.value(report)
     }
@@ -159,8 +162,12 @@ struct StorageElementRoutes: Sendable {
     }
   }
 
-  private static func answer(_ status: HTTPStatus, _ element: StorageElement) -> Response {
-    .json(status, bytes: JSONWriter.document { $0.value(element) })
+  private static func answer(_ status: HTTPStatus, _ view: StorageElementView) -> Response {
+    .json(status, bytes: JSONWriter.document { $0.value(view) })
+  }
+
+  private func answer(_ status: HTTPStatus, _ element: StorageElement) async throws -> Response {
+    Self.answer(status, try await registry.views([element])[0])
   }
 
   static func choice<T: RawRepresentable & CaseIterable>(

@@ -13,6 +13,7 @@ public final class FleetService: Sendable {
   public let registry: FleetRegistry
   /// The registry of files.
   public let files: FileCatalogue
+  let pins: ChainPins
   let elements: StorageElementTable
   let sync: FleetSync
   let health: FleetHealth
@@ -31,37 +32,44 @@ public final class FleetService: Sendable {
   ) async throws -> FleetService {
     let keys = FleetKeyTable(pool: pool, masterKey: masterKey, random: random)
     let authority = try await FleetAuthority.load(keys, time: time, random: random)
-    let bundles = KeyBundles(pool: pool, identity: identity, authority: authority, time: time)
+    let revoked = RevokedKeys(pool: pool, time: time)
+    let locals = LocalClientTable(pool: pool, time: time)
+    let bundles = KeyBundles(
+      pool: pool, identity: identity, authority: authority, revoked: revoked, locals: locals,
+      adminSPKI: try await authority.roleKey(.admin).publicKey.spkiHash, time: time)
     let tokens = InternalTokens(identity: identity, time: time)
     let makeAccess: @Sendable (PeerRole) async throws -> ApplianceAccess = { role in
       ApplianceAccess(
         role: role, key: try await authority.roleKey(role), authority: authority, http: http, tokens: tokens,
-        bundles: bundles, life: configuration.roleCertificateLife, time: time, random: random)
+        bundles: bundles, revoked: revoked, life: configuration.roleCertificateLife, time: time, random: random)
     }
     let admin = try await makeAccess(.admin)
     let elements = StorageElementTable(pool: pool)
     let files = FileCatalogue(pool: pool)
     let health = FleetHealth(
-      elements: elements, access: admin, authority: authority, configuration: configuration, time: time,
-      logger: logger)
+      elements: elements, access: admin, authority: authority, audit: identity.audit, configuration: configuration,
+      time: time, logger: logger)
+    let pins = ChainPins(pool: pool, audit: identity.audit, logger: logger)
     let sync = FleetSync(
-      pool: pool, elements: elements, files: files, access: admin, configuration: configuration, time: time,
+      pool: pool, elements: elements, files: files, access: admin, pins: pins, configuration: configuration, time: time,
       logger: logger)
     let registry = FleetRegistry(
-      elements: elements, files: files, access: admin, authority: authority, health: health, sync: sync,
-      audit: identity.audit, configuration: configuration, time: time, random: random)
+      pool: pool, elements: elements, files: files, access: admin, authority: authority, revoked: revoked,
+      locals: locals, health: health, sync: sync, audit: identity.audit, configuration: configuration, time: time,
+      random: random)
     return FleetService(
-      registry: registry, files: files, elements: elements, sync: sync, health: health, identity: identity,
+      registry: registry, pins: pins, files: files, elements: elements, sync: sync, health: health, identity: identity,
       configuration: configuration, logger: logger, authority: authority, makeAccess: makeAccess, time: time)
   }
 
   private init(
-    registry: FleetRegistry, files: FileCatalogue, elements: StorageElementTable, sync: FleetSync,
+    registry: FleetRegistry, pins: ChainPins, files: FileCatalogue, elements: StorageElementTable, sync: FleetSync,
     health: FleetHealth, identity: IdentityService, configuration: FleetConfiguration, logger: Logger,
     authority: FleetAuthority, makeAccess: @escaping @Sendable (PeerRole) async throws -> ApplianceAccess,
     time: any TimeSource
   ) {
     self.registry = registry
+    self.pins = pins
     self.files = files
     self.elements = elements
     self.sync = sync

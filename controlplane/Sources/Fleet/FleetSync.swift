@@ -40,6 +40,7 @@ struct FleetSync: Sendable {
   let elements: StorageElementTable
   let files: FileCatalogue
   let access: ApplianceAccess
+  let pins: ChainPins
   let configuration: FleetConfiguration
   let time: any TimeSource
   let logger: Logger
@@ -167,7 +168,7 @@ struct FleetSync: Sendable {
       }
     }
     try await files.tidy(on: connection)
-    try await pin(client, on: connection)
+    try await pins.look(client)
     return report
   }
 
@@ -180,18 +181,6 @@ struct FleetSync: Sendable {
     logger.warning(
       "fleet.cursor.expired", ["storage_element": .string(client.element.name), "regressed": .bool(regressed)])
     try await elements.needsFullSync(client.element.id, regressed: regressed, on: connection)
-  }
-
-  /// Pins the head of the appliance's journal chain.
-  private func pin(_ client: ApplianceClient, on connection: PostgresConnection) async throws {
-    let info = try await client.info()
-    guard let head = info.chainHead, let epoch = info.epochNumber, let lsn = Int64(exactly: info.lastLSN)
-    else { return }
-    try await connection.query(
-      """
-      INSERT INTO fleet_chain_pins (storage_element_id, epoch, lsn, chain_head)
-      VALUES (\(client.element.id), \(epoch), \(lsn), \(head.description)) ON CONFLICT DO NOTHING
-      """)
   }
 }
 

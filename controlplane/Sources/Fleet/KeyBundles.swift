@@ -10,6 +10,10 @@ struct KeyBundles: Sendable {
   let pool: PostgresPool
   let identity: IdentityService
   let authority: FleetAuthority
+  let revoked: RevokedKeys
+  let locals: LocalClientTable
+  /// The key that appliances let in past its dates.
+  let adminSPKI: Checksum
   let time: any TimeSource
 
   struct Current: Sendable {
@@ -17,18 +21,46 @@ struct KeyBundles: Sendable {
     let message: SignedMessage
   }
 
+  /// What an appliance says to trust has a higher number than ours: this database is older than what was delivered
+  /// before. The next version gets a number above it, or appliances would ignore it for good. Bounded, so that no
+  /// appliance can use up the numbers.
+  func raise(above version: Int) async throws -> Bool {
+    let newest = try await current()
+    guard version >= newest.version else { return true }
+    guard version - newest.version <= Self.raiseMax else { return false }
+    try await pool.transaction { connection in
+      try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended('artstore fleet bundle', 0))")
+      guard let known = try Self.newest(try await connection.query(Self.select)), known.current.version <= version
+      else { return }
+      var draft = try await draft()
+      let digest = SHA256.digest(try JSON.encode(draft))
+      draft.version = version + 1
+      draft.issuedAt = time.now()
+      let message = try SignedMessage.make(draft, by: authority.trustKey)
+      try await connection.query(
+        """
+        INSERT INTO fleet_bundles (version, content_digest, payload, signature)
+        VALUES (\(draft.version), \(digest), \(message.payload), \(message.signature))
+        """)
+    }
+    return true
+  }
+
+  private static let raiseMax = 1_000_000
+
+  /// Any document that the trust key vouches for.
+  func sign(_ value: some Encodable) throws -> SignedMessage { try SignedMessage.make(value, by: authority.trustKey) }
+
   /// Replicas take turns by the advisory lock, so that a version is one document.
   func current() async throws -> Current {
-    let revoked = try await pool.query("SELECT spki FROM fleet_revoked_keys ORDER BY spki LIMIT 10000")
-    var draft = KeyBundle(
-      version: 0, issuedAt: Timestamp(seconds: 0), issuer: identity.keys.issuer, keys: identity.keys.jwks,
-      clientCA: authority.authority.certificate.pem,
-      revokedKeys: try revoked.map { (row) throws(PostgresError) in try row.decode(0, as: Checksum.self) },
-      trustKey: Base64.standard.encode(authority.trustKey.publicKey.spki))
-    let digest = SHA256.digest(try JSON.encode(draft))
-    if let known = try Self.newest(try await pool.query(Self.select)), known.digest == digest { return known.current }
+    let seen = SHA256.digest(try JSON.encode(try await draft()))
+    if let known = try Self.newest(try await pool.query(Self.select)), known.digest == seen { return known.current }
     return try await pool.transaction { connection in
       try await connection.query("SELECT pg_advisory_xact_lock(hashtextextended('artstore fleet bundle', 0))")
+      // Drafted again under the lock: what was read before may be older than the version that another replica made, and
+      // a key that is revoked there must not come back under a higher number.
+      var draft = try await draft()
+      let digest = SHA256.digest(try JSON.encode(draft))
       let newest = try Self.newest(try await connection.query(Self.select))
       if let newest, newest.digest == digest { return newest.current }
       draft.version = (newest?.current.version ?? 0) + 1
@@ -42,6 +74,18 @@ struct KeyBundles: Sendable {
       try await connection.query("DELETE FROM fleet_bundles WHERE version < \(draft.version - 20)")
       return Current(version: draft.version, message: message)
     }
+  }
+
+  /// What is to be said, without number and time. The signing keys are read anew: another replica may have taken one
+  /// out a moment ago.
+  private func draft() async throws -> KeyBundle {
+    try await identity.keys.load()
+    let local = try await locals.forBundle()
+    return KeyBundle(
+      version: 0, issuedAt: Timestamp(seconds: 0), issuer: identity.keys.issuer, keys: identity.keys.jwks,
+      clientCA: authority.authority.certificate.pem, revokedKeys: try await revoked.current(),
+      trustKey: Base64.standard.encode(authority.trustKey.publicKey.spki), localClients: local.isEmpty ? nil : local,
+      adminSPKI: adminSPKI)
   }
 
   private struct Known {

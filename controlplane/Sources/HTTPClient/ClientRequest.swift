@@ -75,10 +75,14 @@ public final class ClientTLS: Sendable {
   public let privateKey: String?
   /// SHA-256 of the only SPKI to accept, besides what `trust` demands.
   public let pinnedSPKI: Checksum?
+  /// The dates of the peer's certificate are not looked at; only where the key is pinned and `trust` is `identity`.
+  public let forgivesDates: Bool
 
   public init(
-    trust: Trust, certificate: String? = nil, privateKey: String? = nil, pinnedSPKI: Checksum? = nil
+    trust: Trust, certificate: String? = nil, privateKey: String? = nil, pinnedSPKI: Checksum? = nil,
+    forgivesDates: Bool = false
   ) {
+    self.forgivesDates = forgivesDates && pinnedSPKI != nil
     self.trust = trust
     self.certificate = certificate
     self.privateKey = privateKey

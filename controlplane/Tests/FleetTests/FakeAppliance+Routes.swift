@@ -14,13 +14,32 @@ extension FakeAppliance {
       Route(.get, AppliancePaths.info, .certificate([.admin])) { _ in try .json(.ok, self.info()) },
       Route(.put, AppliancePaths.trust, .certificate([.admin]), bodyLimit: 1 << 20) { request in
         let message = try await request.json(SignedMessage.self, limit: 1 << 20)
-        let version = self.state.withLock { state in
+        let version = try self.state.withLock { state in
           state.bundles.append(message)
-          return state.bundles.count + 1
+          state.trustVersionMin = max(state.trustVersionMin, try message.unverified(KeyBundle.self).version)
+          return state.trustVersionMin
         }
         return try .json(.ok, TrustAnswer(version: version))
       },
-      Route(.put, AppliancePaths.time, .certificate([.admin])) { _ in try .json(.ok, self.info().clock) },
+      Route(.get, AppliancePaths.journalChain, .certificate([.admin])) { request in
+        let before = Int(request.query["before"] ?? "") ?? .max
+        return try .json(
+          .ok,
+          self.state.withLock { state in
+            let links = state.chain.enumerated().map { place, hash in
+              JournalChain.Link(
+                number: UInt64(place + 1), epoch: state.epoch, firstLSN: UInt64(place * 10), previous: hash)
+            }
+            let page = links.filter { $0.number < before }.suffix(2).reversed()
+            return JournalChain(epoch: state.epoch, segments: Array(page), prunedLSN: state.prunedLSN)
+          })
+      },
+      Route(.put, AppliancePaths.time, .certificate([.admin])) { request in
+        let delivery = try await request.json(TimeDelivery.self)
+        self.state.withLock { $0.times.append(delivery) }
+        return try .json(.ok, self.info().clock)
+      },
+      Route(.put, AppliancePaths.identity, .certificate([.admin]), bodyLimit: 1 << 20) { try await self.renew($0) },
       Route(.get, AppliancePaths.changes, .scope(.filesRead)) { self.changes($0) },
       Route(.get, AppliancePaths.files, .scope(.filesRead)) { self.list($0) },
       Route(.get, AppliancePaths.file, .scope(.filesRead)) { request in
@@ -58,11 +77,15 @@ extension FakeAppliance {
       return try .json(
         .ok, ClaimHelloAnswer(storageID: storageID, version: "9", mode: .rw, nonce: Hex.encode(ours)))
     case .prove(let given):
-      guard ClaimProof.verify(given, equals: try proof(.controlplane)) else {
+      let isFalse = state.withLock { $0.provesFalsely }
+      guard try isFalse || ClaimProof.verify(given, equals: proof(.controlplane)) else {
         throw APIError(.forbidden, "the proof is wrong")
       }
       let csr = try CertificateRequest.make(key: key, commonName: storageID).pem
-      return try .json(.ok, ClaimProveAnswer(proof: Hex.encode(try proof(.appliance)), csr: csr))
+      return try .json(
+        .ok,
+        ClaimProveAnswer(
+          proof: isFalse ? String(repeating: "ab", count: 32) : Hex.encode(try proof(.appliance)), csr: csr))
     case .install(let installation):
       state.withLock { $0.installation = installation }
       try tls.reload(
@@ -73,14 +96,33 @@ extension FakeAppliance {
     }
   }
 
+  private func renew(_ request: Request) async throws -> Response {
+    guard let chain = try await request.json(IdentityRenewal.self, limit: 1 << 20).certificate else {
+      return try .json(.ok, IdentityAnswer(csr: try CertificateRequest.make(key: key, commonName: storageID).pem))
+    }
+    let certificate = try Certificate.chain(pem: chain)[0]
+    state.withLock { $0.certificateEnds = certificate.notAfter }
+    try show(chain)
+    return try .json(.ok, IdentityAnswer(notAfter: certificate.notAfter))
+  }
+
+  /// Another certificate for new connections; the authority of the claim stays.
+  func show(_ chain: String) throws {
+    let authority = state.withLock { $0.installation?.clientCA }
+    try tls.reload(
+      TLSServerConfiguration(
+        certificateChain: chain, privateKey: try key.pem, clientAuthorities: authority,
+        clientCertificate: authority == nil ? .none : .required))
+  }
+
   private func info() -> ApplianceInfo {
     state.withLock { state in
       ApplianceInfo(
         storageID: storageID, mode: state.mode, status: .online,
         capacity: .init(totalBytes: 1000, usedBytes: 10, availableBytes: 990), epoch: state.epoch, lastLSN: state.lsn,
-        chainHead: Checksum(bytes: Array(repeating: 3, count: 32)),
-        clock: ClockState(time: SystemTime().now(), offsetMilliseconds: 0, trusted: true), tasks: [],
-        trustVersion: state.bundles.count + 1, certificateExpiresAt: SystemTime().now() + .seconds(80 * 86_400),
+        chainHead: state.chain.last,
+        clock: ClockState(time: SystemTime().now() + state.clockAhead, offsetMilliseconds: 0, trusted: true), tasks: [],
+        trustVersion: state.trustVersionMin, certificateExpiresAt: state.certificateEnds,
         readOnlyReason: nil)
     }
   }

@@ -35,6 +35,16 @@ final class FakeAppliance: Sendable {
     var refusesUploads = false
     /// Answer the next so many calls with 401.
     var forgetsKeys = 0
+    /// The bundle it says to trust, at least.
+    var trustVersionMin = 1
+    var certificateEnds = SystemTime().now() + .seconds(80 * 86_400)
+    var clockAhead = Duration.zero
+    var times: [TimeDelivery] = []
+    /// Hashes of its sealed segments, oldest first; the last one is the chain's head.
+    var chain: [Checksum] = [Checksum(bytes: Array(repeating: 0, count: 32))!, SHA256.digest([3])]
+    var prunedLSN: UInt64 = 0
+    /// Takes any proof and answers with one that is none: it does not know the code.
+    var provesFalsely = false
   }
 
   let key: PrivateKey
@@ -43,9 +53,12 @@ final class FakeAppliance: Sendable {
   let state: Mutex<State>
   let tls: TLSServerContext
 
-  init(storageID: String = "5c1d9a0e-0000-4000-8000-000000000001") throws {
+  /// `sharingKeyOf`: one that has stolen another's key, but not its code.
+  init(
+    storageID: String = "5c1d9a0e-0000-4000-8000-000000000001", sharingKeyOf victim: FakeAppliance? = nil
+  ) throws {
     self.storageID = storageID
-    key = try PrivateKey.p256()
+    key = try victim?.key ?? PrivateKey.p256()
     let random = SystemRandom()
     let identity = PeerIdentity(role: .appliance, name: storageID)!
     let certificate = try Certificate.selfSigned(

@@ -38,6 +38,12 @@ public struct ApplianceIdentity: Sendable {
     return try make(state, key: key, storageID: storageID, time: time, random: random)
   }
 
+  /// Removes key and certificate: the next `open` makes new ones. For a key that was revoked.
+  public static func forget(_ state: StateDirectory) throws(StateError) {
+    try state.remove(keyName)
+    try state.remove(certificateName)
+  }
+
   /// Replaces the certificate shown from now on. Throws when it is for another key.
   func renewed(chain: String, in state: StateDirectory) throws -> ApplianceIdentity {
     let next = try ApplianceIdentity(key: key, chain: chain)

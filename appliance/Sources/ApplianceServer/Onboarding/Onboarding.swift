@@ -17,6 +17,8 @@ public final class Onboarding: Sendable {
     public let clientCertificate: ClientCertificate
     /// The administrator's key: let in whatever the dates in its certificate say.
     public let pinnedKey: Checksum?
+    /// Client keys that are refused in the handshake.
+    public let revokedKeys: [Checksum]
   }
 
   private struct Held {
@@ -31,7 +33,7 @@ public final class Onboarding: Sendable {
   private let state: StateDirectory
   private let time: any TimeSource
   private let random: any RandomSource
-  private let logger: Logger
+  let logger: Logger
   private let listener = Mutex<(@Sendable (Presentation) -> Void)?>(nil)
 
   /// Wrong proofs that wait for their late answer at once; more are told to come later.
@@ -96,7 +98,8 @@ public final class Onboarding: Sendable {
       case .bound: .required
       }
     return Presentation(
-      identity: identity, clientCA: clientCA, clientCertificate: asked, pinnedKey: trust.adminSPKI)
+      identity: identity, clientCA: clientCA, clientCertificate: asked, pinnedKey: trust.adminSPKI,
+      revokedKeys: trust.revokedKeys)
   }
 
   func announce() {

@@ -12,6 +12,8 @@ internal import Synchronization
 public final class Trust: Sendable {
   private struct Held {
     var bundle: KeyBundle?
+    /// The bundle's revoked keys: asked at each request.
+    var revoked: Set<Checksum> = []
     var trustKey: String?
     var adminSPKI: Checksum?
     var authorizer: BearerAuthorizer?
@@ -24,6 +26,7 @@ public final class Trust: Sendable {
   private let deliveries = Mutex<Void>(())
   private let state: StateDirectory
   private let audience: String
+  private let storageID: String
   private let clock: OffsetTime
   private let time: any TimeSource
   /// With files instead of claiming nothing may be delivered: the files are the owner's business.
@@ -36,6 +39,7 @@ public final class Trust: Sendable {
   public init(_ state: StateDirectory, storageID: FileID, time: any TimeSource) throws {
     self.state = state
     self.time = time
+    self.storageID = storageID.description
     audience = Self.audience(storageID)
     isFixed = false
     var start = Held()
@@ -63,6 +67,7 @@ public final class Trust: Sendable {
   ) {
     self.state = state
     self.time = time
+    self.storageID = storageID.description
     audience = Self.audience(storageID)
     isFixed = true
     clock = OffsetTime(base: time, offsetMilliseconds: 0)
@@ -79,7 +84,15 @@ public final class Trust: Sendable {
   var authorizer: BearerAuthorizer? { held.withLock { $0.authorizer } }
   var adminSPKI: Checksum? { held.withLock { $0.adminSPKI } }
 
-  func isRevoked(_ spki: Checksum) -> Bool { held.withLock { $0.bundle?.revokedKeys.contains(spki) ?? false } }
+  var revokedKeys: [Checksum] { held.withLock { $0.bundle?.revokedKeys ?? [] } }
+
+  func isRevoked(_ spki: Checksum) -> Bool { held.withLock { $0.revoked.contains(spki) } }
+
+  /// What a client of the site may do here by its certificate alone (DESIGN §4.7); nothing unless the bundle names it.
+  func localScopes(of peer: PeerIdentity, spki: Checksum) -> Set<Scope> {
+    guard peer.role == .client, let bundle = held.withLock({ $0.bundle }) else { return [] }
+    return bundle.scopes(ofLocalClient: peer.uri, spki: spki, storageID: storageID, now: clock.now())
+  }
 
   /// How the clock stands against the control plane's. Documents expire only while it is trusted.
   public var clockState: ClockState {
@@ -130,13 +143,32 @@ public final class Trust: Sendable {
     }
   }
 
-  /// The control plane's time: tokens are checked by it from now on. Documents never expire by it.
-  func deliver(time delivered: Timestamp) throws -> ClockState {
+  /// The control plane's time: tokens are checked by it from now on. Documents never expire by it. A claimed appliance
+  /// believes it by the trust key's signature alone, and only as an answer to a reading of its own clock.
+  func deliver(time delivery: TimeDelivery) throws -> ClockState {
+    let delivered = try checked(delivery)
     let offset = delivered.since(time.now()).microseconds / 1000
     try state.write("clock.json", json: ClockFile(offsetMilliseconds: offset, deliveredAt: time.now()))
     clock.set(offsetMilliseconds: offset)
     held.withLock { $0.clockTrusted = Self.isTrusted(offset, $0.settings) }
     return clockState
+  }
+
+  private func checked(_ delivery: TimeDelivery) throws -> Timestamp {
+    guard let trustKey = held.withLock({ $0.trustKey }) else { return delivery.time }
+    guard let signed = delivery.signed else {
+      throw APIError(.forbidden, "time: it is not signed; a claimed appliance takes its fleet's signed time only")
+    }
+    let key = try Self.checked { () throws(SignedMessageError) in try Self.publicKey(trustKey) }
+    let said = try Self.checked { () throws(SignedMessageError) in try signed.open(SignedTime.self, by: key) }
+    let now = time.now()
+    let age = now.since(said.applianceTime)
+    guard said.kind == SignedTime.kindName, said.storageID == storageID, age > .seconds(-1), age < SignedTime.ageMax
+    else {
+      throw APIError(.forbidden, "time: it is signed for another appliance or answers an old reading of the clock")
+    }
+    // What passed since the reading has passed there, too.
+    return said.time + age
   }
 
   func deliver(settings newer: ApplianceSettings) throws -> ApplianceSettings {
@@ -159,6 +191,8 @@ public final class Trust: Sendable {
 
   private func adopt(_ bundle: KeyBundle, _ held: inout Held) {
     held.bundle = bundle
+    held.revoked = Set(bundle.revokedKeys)
+    if let admin = bundle.adminSPKI { held.adminSPKI = admin }
     let verifier = TokenVerifier(
       issuer: bundle.issuer.isEmpty ? nil : bundle.issuer, audience: audience, keys: bundle.keys, time: clock)
     held.verifier = verifier
@@ -170,7 +204,8 @@ public final class Trust: Sendable {
   }
 
   private static func open(_ signed: SignedMessage, trustKey: String) throws -> KeyBundle {
-    guard let spki = Base64.standard.decode(trustKey), let key = try? PublicKey(spki: spki) else {  // said in the error
+    let key: PublicKey
+    do { key = try publicKey(trustKey) } catch {
       throw RecordValidation.refuse("trust_key", "must be a public key (SPKI) in base64")
     }
     let bundle = try checked { () throws(SignedMessageError) in try signed.open(KeyBundle.self, by: key) }
@@ -181,6 +216,13 @@ public final class Trust: Sendable {
       throw RecordValidation.refuse("client_ca", "must be one or more certificates in PEM")
     }
     return bundle
+  }
+
+  private static func publicKey(_ text: String) throws(SignedMessageError) -> PublicKey {
+    guard let spki = Base64.standard.decode(text), let key = try? PublicKey(spki: spki) else {  // said in the error
+      throw .malformed("the trust key is no public key")
+    }
+    return key
   }
 
   private static func checked<R>(_ body: () throws(SignedMessageError) -> R) throws(APIError) -> R {

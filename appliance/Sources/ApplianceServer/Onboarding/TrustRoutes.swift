@@ -3,11 +3,14 @@ internal import Crypto
 internal import HTTP
 internal import HTTPServer
 internal import StorageAPI
+internal import Store
+internal import Telemetry
 
 /// What the control plane delivers after the claim: renewed certificates, the key bundle, its time, settings.
 /// Authorised by the client certificate alone: these are what tokens are checked with.
 struct TrustRoutes: Sendable {
   let onboarding: Onboarding
+  let store: Store
 
   /// The bundle is signed by the trust key, so any role may carry it.
   static let bundleCarriers: Set<PeerRole> = [.admin, .ingester, .query]
@@ -48,7 +51,23 @@ struct TrustRoutes: Sendable {
 
   private func time(_ request: Request) async throws -> Response {
     let delivery = try await request.json(TimeDelivery.self)
-    return try .json(.ok, try onboarding.trust.deliver(time: delivery.time))
+    let before = onboarding.trust.clockState.offsetMilliseconds
+    let clock = try onboarding.trust.deliver(time: delivery)
+    if clock.offsetMilliseconds != before {
+      // In the journal, because tokens are judged by it: who set it, and when by the machine's own clock.
+      let text = "clock offset for token checks \(clock.offsetMilliseconds) ms, before \(before) ms"
+      try await note(text, by: request.actor)
+    }
+    return try .json(.ok, clock)
+  }
+
+  private func note(_ text: String, by actor: Actor) async throws {
+    do {
+      try await store.note(text, by: actor)
+    } catch {
+      guard error.code == .readOnly else { throw error }
+      onboarding.logger.warning("not journaled, the store is read-only", ["what": .string(text)])
+    }
   }
 
   private func settings(_ request: Request) async throws -> Response {

@@ -16,12 +16,14 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   /// How often each crash point was reached, and each fault was dealt, over the whole run.
   private(set) var reachedCounts: [CrashPoint: Int] = [:]
   private(set) var faultCounts: [Fault: Int] = [:]
+  /// What the run came to so far: equal when every call was.
+  var trace = Trace()
   /// Every n-th call leaves out its sync: for builds that must be caught.
   var omitted: Set<OmittedSync> = []
 
-  private var names: [String: Inode] = [:]
+  private var names: [String: SimulatedInode] = [:]
   private var directories: Set<String> = ["/"]
-  private var durableNames: [String: Inode] = [:]
+  private var durableNames: [String: SimulatedInode] = [:]
   private var durableDirectories: Set<String> = ["/"]
   private var pending: [NameChange] = []
   private var locks: Set<String> = []
@@ -31,6 +33,22 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   enum Fault: String, CaseIterable, Hashable {
     case powerCut, kill, writeFailed, syncFailed, renameFailed, otherFailed, full, fullInWrite
     case lostWrite, tornWrite, lostName, survivedName
+  }
+
+  /// A running checksum over every call and note.
+  struct Trace: Equatable, Sendable {
+    private(set) var calls = 0
+    private(set) var checksum: UInt32 = 0
+
+    mutating func add(_ text: String) {
+      calls += 1
+      var text = text
+      checksum = text.withUTF8 { CRC32C.value(UnsafeRawBufferPointer($0), continuing: checksum) }
+    }
+
+    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+      checksum = CRC32C.value(bytes, continuing: checksum)
+    }
   }
 
   struct FaultPlan {
@@ -46,7 +64,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   }
 
   enum NameChange {
-    case link(String, Inode)
+    case link(String, SimulatedInode)
     case unlink(String)
     case rename(String, String)
     case makeDirectory(String)
@@ -60,30 +78,6 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     }
   }
 
-  /// A file's bytes as a process sees them, as the disk has them, and what lies between.
-  final class Inode {
-    var bytes: [UInt8] = []
-    var durable: [UInt8] = []
-    var pending: [Write] = []
-
-    enum Write {
-      case bytes(offset: Int, [UInt8])
-      case truncate(Int)
-    }
-
-    func apply(_ write: Write, to target: inout [UInt8]) {
-      switch write {
-      case .truncate(let size):
-        if size < target.count { target.removeLast(target.count - size) }
-        if size > target.count { target.append(contentsOf: repeatElement(0, count: size - target.count)) }
-      case .bytes(let offset, let new):
-        let end = offset + new.count
-        if end > target.count { target.append(contentsOf: repeatElement(0, count: end - target.count)) }
-        target.replaceSubrange(offset..<end, with: new)
-      }
-    }
-  }
-
   init(seed: UInt64) { random = SimulationRandom(seed: seed) }
 
   // MARK: Faults
@@ -93,6 +87,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
   func step(_ operation: String, _ path: String, _ kind: Fault, needsRoom: Bool = false) throws(DiskError) {
     guard !isDown else { throw .powerCut(operation, path) }
     steps += 1
+    trace.add(operation)
+    trace.add(path)
     if steps == faults.powerCutAt {
       isDown = true
       throw .powerCut(operation, path)
@@ -116,6 +112,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
 
   func reached(_ point: CrashPoint) throws(DiskError) {
     guard !isDown else { throw .powerCut("reach", point.rawValue) }
+    trace.add(point.rawValue)
     reachedCounts[point, default: 0] += 1
     if let (wanted, times) = faults.powerCutAtPoint, wanted == point {
       faults.powerCutAtPoint = times > 1 ? (wanted, times - 1) : nil
@@ -159,7 +156,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     locks = []
   }
 
-  private func settle(_ inode: Inode, keep: Int) {
+  private func settle(_ inode: SimulatedInode, keep: Int) {
     for write in inode.pending {
       switch write {
       case .truncate: if random.percent(keep) { inode.apply(write, to: &inode.durable) }
@@ -182,11 +179,10 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
         }
       }
     }
-    inode.pending = []
-    inode.bytes = inode.durable
+    inode.cameBack()
   }
 
-  private func apply(_ change: NameChange, names: inout [String: Inode], directories: inout Set<String>) {
+  private func apply(_ change: NameChange, names: inout [String: SimulatedInode], directories: inout Set<String>) {
     switch change {
     case .link(let path, let inode):
       // Nothing exists in a directory that does not: a rename into it then did not happen either.
@@ -213,13 +209,13 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     guard !isDown else { throw .powerCut("open", path) }
     if mode == .directory {
       guard directories.contains(path) else { throw .missing("open", path) }
-      return SimulatedFile(path: path, inode: Inode(), disk: self)
+      return SimulatedFile(path: path, inode: SimulatedInode(), disk: self)
     }
     if let inode = names[path] {
       if mode == .create { throw .taken("open", path) }
       if mode == .replace {
         try step("open", path, .otherFailed)
-        write(.truncate(0), to: inode)
+        inode.take(.truncate(0))
       }
       return SimulatedFile(path: path, inode: inode, disk: self)
     }
@@ -227,14 +223,9 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
       throw .missing("open", path)
     }
     try step("open", path, .otherFailed, needsRoom: true)
-    let inode = Inode()
+    let inode = SimulatedInode()
     change(.link(path, inode))
     return SimulatedFile(path: path, inode: inode, disk: self)
-  }
-
-  func write(_ write: Inode.Write, to inode: Inode) {
-    inode.apply(write, to: &inode.bytes)
-    inode.pending.append(write)
   }
 
   func rename(_ path: String, to target: String) throws(DiskError) {
@@ -289,18 +280,11 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     if omitted.contains(.fileSystemSync) { return }
     for change in pending { apply(change, names: &durableNames, directories: &durableDirectories) }
     pending = []
-    for inode in names.values { makeDurable(inode) }
-  }
-
-  func makeDurable(_ inode: Inode) {
-    for write in inode.pending { inode.apply(write, to: &inode.durable) }
-    inode.pending = []
+    for inode in names.values { inode.makeDurable() }
   }
 
   /// A failed sync: the kernel drops the dirty pages, or some of them, and forgets.
-  func forget(_ inode: Inode) {
-    inode.pending = inode.pending.filter { _ in random.percent(30) }
-  }
+  func forget(_ inode: SimulatedInode) { inode.forget { _ in random.percent(30) } }
 
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] {
     guard !isDown else { throw .powerCut("list", path) }
@@ -337,10 +321,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
 
   /// Changes bytes behind everyone's back.
   func corrupt(_ path: String, _ change: (inout [UInt8]) -> Void) {
-    guard let inode = names[path] else { return }
-    change(&inode.bytes)
-    inode.durable = inode.bytes
-    inode.pending = []
+    names[path]?.corrupt(change)
   }
 
   private static func parent(of path: String) -> String { RealDisk.parent(of: path) }

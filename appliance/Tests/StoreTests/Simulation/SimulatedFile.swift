@@ -3,10 +3,10 @@ import Disk
 /// An open file of the simulated disk.
 final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs in one task
   let path: String
-  private let inode: SimulatedDisk.Inode
+  private let inode: SimulatedInode
   private let disk: SimulatedDisk
 
-  init(path: String, inode: SimulatedDisk.Inode, disk: SimulatedDisk) {
+  init(path: String, inode: SimulatedInode, disk: SimulatedDisk) {
     self.path = path
     self.inode = inode
     self.disk = disk
@@ -27,10 +27,11 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
     } catch {
       // A failed write may have written a part.
       let part = disk.random.below(bytes.count + 1)
-      if part > 0 { disk.write(.bytes(offset: offset, Array(bytes.prefix(part))), to: inode) }
+      if part > 0 { inode.take(.bytes(offset: offset, Array(bytes.prefix(part)))) }
       throw error
     }
-    disk.write(.bytes(offset: offset, Array(bytes)), to: inode)
+    disk.trace.add(bytes)
+    inode.take(.bytes(offset: offset, Array(bytes)))
   }
 
   func sync() throws(DiskError) {
@@ -40,14 +41,14 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
       if !error.isPowerCut { disk.forget(inode) }
       throw error
     }
-    if !disk.omitted.contains(.fileSync) { disk.makeDurable(inode) }
+    if !disk.omitted.contains(.fileSync) { inode.makeDurable() }
   }
 
   func syncFileSystem() throws(DiskError) { try disk.syncFileSystem() }
 
   func truncate(to size: Int) throws(DiskError) {
     try disk.step("truncate", path, .otherFailed)
-    disk.write(.truncate(size), to: inode)
+    inode.take(.truncate(size))
   }
 
   func allocate(_ count: Int) throws(DiskError) {
@@ -76,6 +77,22 @@ struct SimulationRandom {
 
   /// 0 to `bound` - 1.
   mutating func below(_ bound: Int) -> Int { bound <= 1 ? 0 : Int(next() % UInt64(bound)) }
+
+  mutating func bytes(_ count: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      let raw = UnsafeMutableRawBufferPointer(buffer)
+      var start = 0
+      while start < count {
+        withUnsafeBytes(of: next()) {
+          let end = min(count, start + 8)
+          UnsafeMutableRawBufferPointer(rebasing: raw[start..<end]).copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: $0[..<(end - start)]))
+        }
+        start += 8
+      }
+      filled = count
+    }
+  }
 
   mutating func percent(_ chance: Int) -> Bool { below(100) < chance }
 }

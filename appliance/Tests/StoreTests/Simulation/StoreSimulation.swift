@@ -19,7 +19,8 @@ final class StoreSimulation {
   var mirror: [FileID: String] = [:]
   var mirrorPosition: Position?
   var mode: ApplianceMode = .edit
-  let scratch: String
+  let place: SimulationPlace
+  private(set) var actionCounts: [Action: Int] = [:]
   private let inbox = Inbox()
   private let sources: SeededRandom
   private(set) var log: [String] = []
@@ -33,9 +34,14 @@ final class StoreSimulation {
     var answers: [(id: FileID, ticket: Int, result: Result<Command.Reply, APIError>)] = []
   }
 
-  init(seed: UInt64, scratch: String, omitting: Set<SimulatedDisk.OmittedSync> = []) {
+  /// What clients and the operator do.
+  enum Action: String, CaseIterable, Hashable, Sendable {
+    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, loseIndex, restoreIndex
+  }
+
+  init(seed: UInt64, place: SimulationPlace, omitting: Set<SimulatedDisk.OmittedSync> = []) {
     self.seed = seed
-    self.scratch = scratch
+    self.place = place
     disk = SimulatedDisk(seed: seed &* 3 &+ 1)
     disk.omitted = omitting
     random = SimulationRandom(seed: seed)
@@ -43,6 +49,8 @@ final class StoreSimulation {
   }
 
   func run() async throws {
+    removeIndex()
+    removeFiles("old-index.sqlite")
     defer { removeIndex() }
     try prepare()
     let lives = 3 + random.below(4)
@@ -82,10 +90,16 @@ final class StoreSimulation {
       case 6..<8: await upload(store, size: 2000 + random.below(9000))
       case 8..<11: change(store)
       case 11: gone(store)
-      case 12: store.shared.placements.place(upTo: 1 + random.below(3))
-      case 13: store.keeper.run()
+      case 12:
+        did(.place)
+        store.shared.placements.place(upTo: 1 + random.below(3))
+      case 13:
+        did(.keep)
+        store.keeper.run()
       case 14: takeIndexSnapshot()
-      case 15: store.committer.attest()
+      case 15:
+        did(.attest)
+        store.committer.attest()
       default:
         store.step()
         collect()
@@ -97,7 +111,8 @@ final class StoreSimulation {
   private func upload(_ store: Store, size: Int) async {
     var draft = FileDraft(filename: ["отчёт.pdf", "a b.txt", "x"][random.below(3)], uploadedBy: "tester")
     if random.percent(50) { draft.id = .random(sources) }
-    let bytes = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    let bytes = random.bytes(size)
+    did(size > configuration.smallDocumentBytesMax ? .uploadLarge : .uploadSmall)
     do throws(APIError) {
       let upload = try store.beginUpload(draft)
       var start = 0
@@ -106,7 +121,10 @@ final class StoreSimulation {
         try upload.take(Array(bytes[start..<end]))
         start = end
       }
-      if random.percent(5) { return upload.abort() }
+      if random.percent(5) {
+        did(.abort)
+        return upload.abort()
+      }
       let prepared = try await upload.prepare(expected: nil, attributes: nil)
       submit(store, .put(prepared.document), upload.id, .put(bytes)) { upload.abort() }
       uploads.append(upload)
@@ -122,8 +140,10 @@ final class StoreSimulation {
     guard let id = pick(), let document = model.expected(id), document.status == .active else { return }
     if random.percent(70) {
       let text = "d\(random.below(1000))"
+      did(.patch)
       submit(store, .patch(id, FilePatch(description: .some(text))), id, .describe(text))
     } else {
+      did(.delete)
       submit(store, .delete(id), id, .delete)
     }
   }
@@ -131,6 +151,7 @@ final class StoreSimulation {
   private func gone(_ store: Store) {
     guard let id = pick(), let document = model.expected(id), document.status != .active else { return }
     clock.advance(.seconds(1))
+    did(.purge)
     submit(store, .purge(id, before: clock.now()), id, .purge)
   }
 
@@ -240,7 +261,7 @@ final class StoreSimulation {
 
   var configuration: StoreConfiguration {
     var configuration = StoreConfiguration(
-      dataDirectory: "/data", journalDirectory: "/wal", indexDirectory: scratch, initialMode: mode)
+      dataDirectory: "/data", journalDirectory: "/wal", indexDirectory: place.scratch, initialMode: mode)
     configuration.runsThreads = false
     configuration.smallDocumentBytesMax = 2000
     configuration.segmentBytesMax = 24_000
@@ -257,42 +278,12 @@ final class StoreSimulation {
     }
   }
 
-  // MARK: The index's files, which SQLite keeps on the real disk
+  func did(_ action: Action) { actionCounts[action, default: 0] += 1 }
 
-  private func takeIndexSnapshot() {
-    for name in ["index.sqlite", "index.sqlite-wal"] {
-      try? FileManager.default.removeItem(atPath: "\(scratch)/old-\(name)")  // there may be none
-      try? FileManager.default.copyItem(atPath: "\(scratch)/\(name)", toPath: "\(scratch)/old-\(name)")  // the same
-    }
+  func note(_ line: String) {
+    disk.trace.add(line)
+    if log.count < 1000 { log.append(line) }
   }
-
-  /// What a power cut makes of it: the newest transactions may be lost, or everything; or somebody restores an old
-  /// copy.
-  private func loseIndex() {
-    let choice = random.below(6)
-    note("index after the cut: \(["removed", "garbage", "old", "old", "kept", "kept"][choice])")
-    switch choice {
-    case 0: removeIndex()
-    case 1:
-      removeIndex()
-      try? Data("not a database, whatever its name says".utf8).write(to: URL(filePath: "\(scratch)/index.sqlite"))
-    case 2, 3:
-      for name in ["index.sqlite", "index.sqlite-wal"] {
-        try? FileManager.default.removeItem(atPath: "\(scratch)/\(name)")  // there may be none
-        try? FileManager.default.copyItem(atPath: "\(scratch)/old-\(name)", toPath: "\(scratch)/\(name)")  // the same
-      }
-      try? FileManager.default.removeItem(atPath: "\(scratch)/index.sqlite-shm")  // there may be none
-    default: break
-    }
-  }
-
-  private func removeIndex() {
-    for name in ["", "-wal", "-shm"] {
-      try? FileManager.default.removeItem(atPath: "\(scratch)/index.sqlite\(name)")  // there may be none
-    }
-  }
-
-  func note(_ line: String) { if log.count < 1000 { log.append(line) } }
 
   func fail(_ reason: String) -> Failure { Failure(description: "seed \(seed): \(reason)") }
 }

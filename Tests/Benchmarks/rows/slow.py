@@ -1,0 +1,174 @@
+"""`slow-10k` and `idle-10k` of make bench: what ten thousand connections that hardly move cost those that do.
+
+SLOW_SECONDS=s (default 60): how long `slow-10k` lasts; SLOW_CONNECTIONS=n (default 10000) how many they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from artstore import slowclients
+from artstore.slowclients import Aim, Clients
+from bed import Bed
+from comparison import BUILD, Figure
+from registry import Row
+from servers import ArtStore, Credentials, Nginx, Server
+
+SECONDS = float(os.environ.get("SLOW_SECONDS", "60"))
+CONNECTIONS = int(os.environ.get("SLOW_CONNECTIONS", "10000"))
+HONEST = 50
+
+
+def told(name: str, metric: str, unit: str, ours: float, peer: float | None, peer_name: str) -> Figure:
+    return {
+        "name": name,
+        "metric": metric,
+        "unit": unit,
+        "ours": round(ours, 3),
+        "peer": None if peer is None else round(peer, 3),
+        "peer_name": peer_name,
+        "ratio": round(ours / peer, 3) if peer else None,
+        "rounds": 1,
+        "command": f"make bench ONLY={name}",
+    }
+
+
+@dataclass
+class Watch:
+    """Looks at a server once a second while something goes on: its largest memory; and keeps its clients' token new."""
+
+    server: ArtStore
+    token_file: Path
+    peak_mebibytes: float = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def look(self) -> None:
+        renewed = 0.0
+        while not self._stop.is_set():
+            if time.monotonic() - renewed > 60:
+                slowclients.write_token(self.token_file, self.server.token())
+                renewed = time.monotonic()
+            self.peak_mebibytes = max(self.peak_mebibytes, self.server.resident_mebibytes())
+            self._stop.wait(1)
+
+    @contextmanager
+    def looking(self) -> Iterator[Watch]:
+        slowclients.write_token(self.token_file, self.server.token())
+        thread = threading.Thread(target=self.look)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+
+def run_slow(bed: Bed) -> list[Figure]:
+    """The appliance with its own limits but for the number of connections, 10,000 slow clients, 50 honest ones."""
+    folder = bed.own_folder("slow-10k")
+    credentials = bed.credentials
+    program = BUILD / "slow"
+    with ExitStack() as cleaning:
+        server = ArtStore(folder / "appliance", credentials, {"SE_MAX_CONNECTIONS": str(CONNECTIONS + 1000)})
+        cleaning.callback(server.appliance.stop)
+        ids = [server.upload(bed.document(size)) for size in (1024, 64 << 20)]
+        aim = Aim(
+            server.port,
+            credentials.authority.certificate,
+            credentials.client,
+            folder / "token",
+            f"/api/v1/files/{ids[0]}/download",
+            1024,
+            f"/api/v1/files/{ids[1]}/download",
+        )
+        watch = cleaning.enter_context(Watch(server, folder / "token").looking())
+        honest = {"honest": HONEST, "seconds": SECONDS / 4}
+        print(f"  slow-10k: {HONEST} honest clients alone, {SECONDS / 4:.0f} s", flush=True)
+        alone = Clients(program, aim, honest, folder / "alone.log")
+        _wait(alone)
+        before = alone.end_honest()
+        quarter = CONNECTIONS // 4
+        slow = {"heads": quarter, "stubborn": quarter, "bodies": quarter, "reads": quarter}
+        # Their machines are not ours: they get the CPU that is left.
+        last = ("nice", "-n", "19")
+        crowd = Clients(program, aim, {**slow, "sources": 20, "seconds": 3600}, folder / "crowd.log", last)
+        cleaning.callback(lambda: crowd.is_running() and crowd.end())
+        crowd.wait_until_full(300)
+        print(f"  slow-10k: {CONNECTIONS} slow ones beside them, {SECONDS:.0f} s", flush=True)
+        watch.peak_mebibytes = 0
+        spent = server.cpu_seconds()
+        beside = Clients(program, aim, {**honest, "seconds": SECONDS}, folder / "beside.log")
+        _wait(beside)
+        during = beside.end_honest()
+        spent = server.cpu_seconds() - spent
+        figures = crowd.end_slow()
+    print(f"  slow-10k: {figures}\n  alone: {before}\n  beside them: {during}", flush=True)
+    if before.errors:
+        raise RuntimeError("the honest clients saw errors when they were alone")
+    return [
+        told("slow-10k", "honest_errors", "of honest requests", during.errors, None, "none"),
+        told("slow-10k", "honest_p99", "ms", during.p99_ms, before.p99_ms, "alone"),
+        told("slow-10k", "honest_p50", "ms", during.p50_ms, before.p50_ms, "alone"),
+        told("slow-10k", "connect_p99", "ms", during.connect_p99_ms, before.connect_p99_ms, "alone"),
+        told("slow-10k", "held", "slow connections", figures.held, None, "none"),
+        told("slow-10k", "cpu", "cores of the server", spent / SECONDS, None, "none"),
+        told("slow-10k", "peak_memory", "MiB resident", watch.peak_mebibytes, None, "none"),
+    ]
+
+
+def _wait(clients: Clients) -> None:
+    while clients.is_running():
+        time.sleep(0.2)
+
+
+def run_idle(bed: Bed) -> list[Figure]:
+    """Connections that made one request and then keep still. Shared pages are charged to each process in part."""
+    folder = bed.own_folder("idle-10k")
+    credentials = bed.credentials
+    document = bed.document(1024)
+    settings = {
+        "SE_MAX_CONNECTIONS": str(CONNECTIONS + 1000),
+        "SE_MAX_CONNECTIONS_PER_ADDRESS": str(CONNECTIONS + 1000),
+        "SE_HANDSHAKES_PER_SECOND": "0",
+        "SE_IDLE_TIMEOUT": "3600s",
+    }
+    with ExitStack() as cleaning:
+        ours = ArtStore(folder / "appliance", credentials, settings)
+        cleaning.callback(ours.appliance.stop)
+        peer = Nginx(folder / "nginx", credentials, bed.documents)
+        cleaning.callback(peer.process.stop)
+        path = f"/api/v1/files/{ours.upload(document)}/download"
+        figures = [
+            held_mebibytes(ours, credentials, path, ["--token-file", str(ours.token_file())]),
+            held_mebibytes(peer, credentials, f"/{document.name}", []),
+        ]
+    return [told("idle-10k", "memory", "MiB resident", figures[0], figures[1], "nginx")]
+
+
+def held_mebibytes(server: Server, credentials: Credentials, path: str, more: list[str]) -> float:
+    """What the server's processes hold while the connections are open."""
+    command = [str(BUILD / "load"), "--mode", "idle", "--connections", str(CONNECTIONS), "--seconds", "120"]
+    command += ["--port", str(server.port), "--path", path, "--file-bytes", "1024", *more]
+    command += ["--ca", str(credentials.authority.certificate), "--cert", str(credentials.client.certificate)]
+    command += ["--key", str(credentials.client.key)]
+    print(f"  idle-10k: {server.name}", flush=True)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
+        assert load.stdout is not None
+        told = load.stdout.readline()
+        if '"errors":0,' not in told:
+            load.kill()
+            raise RuntimeError(f"{server.name}: not every connection was served: {told}")
+        time.sleep(2)
+        return server.proportional_mebibytes()
+
+
+ROWS = [
+    Row("slow-10k", run_slow, prepare=lambda: slowclients.build(BUILD)),
+    Row("idle-10k", run_idle),
+]
