@@ -148,33 +148,7 @@ public enum Program {
     complain(String(decoding: line, as: UTF8.self))
   }
 
-<<<<<<< HEAD
-  private static func verifyAudit(_ values: ConfigurationValues, json: Bool) async throws -> Int32 {
-    let foundations = try Foundations(values, logger: logger(values), loops: try loops(values))
-    let verdict = try await withTaskExecutorPreference(foundations.loops.next()) {
-      try await foundations.identity.audit.verify()
-    }
-    if json {
-      let line = JSONWriter.document { json in
-        json.object { json in
-          json.member("whole", verdict.isWhole)
-          json.member("records", verdict.records)
-          json.key("problem")
-          if let problem = verdict.problem { json.string(problem) } else { json.null() }
-          json.member("pruned_through", verdict.prunedThrough)
-        }
-      }
-      say(String(decoding: line, as: UTF8.self) + "\n")
-    } else {
-      say("\(verdict.records) records, \(verdict.problem ?? "the chain is whole")\n")
-    }
-    return verdict.isWhole ? 0 : CommandError.ExitCode.damageFound.rawValue
-  }
-
-  private static func say(_ text: String) { put(text, STDOUT_FILENO) }
-=======
   static func say(_ text: String) { put(text, STDOUT_FILENO) }
->>>>>>> 760b4b05c13e322f8aeace3f08135a45d9e5c85a
 
   private static func complain(_ text: String) { put(text + "\n", STDERR_FILENO) }
 
