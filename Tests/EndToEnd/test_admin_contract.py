@@ -40,7 +40,7 @@ def test_every_answer_is_what_the_contract_says(own_plane: ControlPlane, scratch
     # It keeps what it has seen in the directory it runs in.
     place = scratch / "admin-contract"
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=3600, check=False)
-    told = "\n".join(line[:400] for line in done.stdout.splitlines()[-250:])
+    told = "\n".join(line[:300] for line in done.stdout.splitlines()[-1500:])
     print(f"seed {SEED}, {EXAMPLES} examples an operation")
     assert done.returncode == 0, told + done.stderr[-2000:]
     assert own_plane.process.exit_status is None, "the control plane did not survive"
