@@ -58,7 +58,6 @@ enum Arrows {
     "CPostgres": ["Postgres"],
     "CCurl": ["HTTPClient"],
     "CArgon2": ["Identity"],
-    "CQRCode": ["Identity"],
     "CQREncode": ["Identity"],
     "CMagic": ["Ingest"],
     "CJemalloc": ["artstore-appliance", "artstore-controlplane"],

@@ -42,6 +42,7 @@ extension Program {
       json.object { json in
         json.member("whole", verdict.isWhole)
         json.member("records", verdict.records)
+        json.member("pruned_through", verdict.prunedThrough)
         json.key("problem")
         if let problem = verdict.problem { json.string(problem) } else { json.null() }
         json.member("pruned_through", verdict.prunedThrough)

@@ -1,4 +1,4 @@
-internal import CQRCode
+internal import CQREncode
 internal import Glibc
 
 /// Text as a QR code (ISO/IEC 18004), made by libqrencode.
