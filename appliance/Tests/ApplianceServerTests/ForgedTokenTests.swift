@@ -1,5 +1,6 @@
 import ApplianceServer
 import Core
+import Crypto
 import HTTP
 import HTTPServer
 import JWT
