@@ -55,7 +55,8 @@ static int artstore_ticket_key(SSL *ssl, unsigned char name[16], unsigned char i
   if (!EVP_MAC_CTX_set_params(mac, parameters) ||
       !EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key + 48, iv, is_new))
     return -1;
-  return at == 0 ? 1 : 2;
+  // 2: with a new ticket. Clients use each one once (RFC 8446 appendix C.4): without it every other handshake is full.
+  return is_new ? 1 : 2;
 }
 // `seconds`: how long a ticket may be used.
 static inline int artstore_ctx_tickets(SSL_CTX *ctx, long seconds) {

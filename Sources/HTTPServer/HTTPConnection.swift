@@ -99,9 +99,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   }
 
   private func identifyPeer(_ tls: TLSConnection) {
-    let certificate = tls.peerCertificate()
+    let peer = tls.peer()
     origin = RequestOrigin(
-      remote: remote, peer: certificate?.identity, peerSPKI: certificate?.spkiHash,
+      remote: remote, peer: peer?.identity, peerSPKI: peer?.spkiHash,
       exporter: { [unowned self] label, count in
         // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
         EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil

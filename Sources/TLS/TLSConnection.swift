@@ -1,6 +1,6 @@
 internal import COpenSSL
 internal import Core
-public import Crypto
+internal import Crypto
 internal import Reactor
 
 /// The TLS side of one server connection: pure non-blocking steps over a socket. What is to be sent is gathered in
@@ -114,26 +114,23 @@ public final class TLSConnection {
     ERR_clear_error()
   }
 
-  /// The client's verified certificate; nil without one. After the handshake only. The key that was let in past its
-  /// certificate's dates comes without an identity: whoever looks for one sees nobody.
-  public func peerCertificate() -> Certificate? {
-    guard let peer = SSL_get1_peer_certificate(ssl) else { return nil }
-    defer { X509_free(peer) }
-    let certificate = Self.parsed(peer)
+  /// Who the client is by its verified certificate; nil without one. After the handshake only. The key that was let in
+  /// past its certificate's dates comes without an identity: whoever looks for one sees nobody.
+  public func peer() -> TLSPeer? {
+    guard let certificate = SSL_get0_peer_certificate(ssl) else { return nil }
     switch CInt(SSL_get_verify_result(ssl)) {
-    case X509_V_OK: return certificate
-    case X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED: return certificate?.withoutIdentity
+    case X509_V_OK: return read(certificate)
+    case X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED: return read(certificate)?.withoutIdentity
     default: return nil
     }
   }
 
-  private static func parsed(_ peer: OpaquePointer) -> Certificate? {
+  private func read(_ certificate: OpaquePointer) -> TLSPeer? {
     var encoded: UnsafeMutablePointer<UInt8>?
-    let count = i2d_X509(peer, &encoded)
+    let count = i2d_X509(certificate, &encoded)
     guard count > 0, let encoded else { return nil }
     defer { artstore_free(encoded) }
-    let der = Array(UnsafeBufferPointer(start: encoded, count: Int(count)))
-    return try? Certificate(der: der)  // what cannot be parsed again has no identity: the caller treats nil as nobody
+    return loopContext.peers.peer(Array(UnsafeBufferPointer(start: encoded, count: Int(count))))
   }
 
   /// OpenSSL does not verify a resumed session's certificate again. Its ticket shows that it was verified under this

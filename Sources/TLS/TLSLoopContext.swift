@@ -10,6 +10,8 @@ final class TLSLoopContext {
   /// What reading may have to answer is put here.
   let aside = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 4096)
 
+  var peers = PeerCache()
+
   /// What OpenSSL's callbacks read while the context lives.
   private let facts = UnsafeMutablePointer<artstore_facts>.allocate(capacity: 1)
   private(set) var ticketKeysNumber = -1

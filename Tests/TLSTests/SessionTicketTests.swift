@@ -65,6 +65,20 @@ struct SessionTicketTests {
     #expect(second.seen.spki == credential.certificate.spkiHash)
   }
 
+  /// OpenSSL's clients, like others, use a ticket once: who resumes must get the next one.
+  @Test func whoResumesCanResumeAgain() async throws {
+    let context = try TLSServerContext(configuration(trusting: fleet))
+    let credential = try fleet.client(.ingester, name: "one")
+    var last = await visit(context, credential)
+    for number in 1...4 {
+      let next = await visit(context, credential, loop: number % 2, resuming: last.session)
+      #expect(next.isResumed, "visit \(number)")
+      #expect(next.session != nil && next.session != last.session, "visit \(number) got no ticket of its own")
+      #expect(next.seen.identity == PeerIdentity(role: .ingester, name: "one"))
+      last = next
+    }
+  }
+
   @Test func twoGenerationsOfKeysAreAccepted() async throws {
     let context = try TLSServerContext(configuration(trusting: fleet))
     let credential = try fleet.client(.ingester)

@@ -44,9 +44,9 @@ struct TestServer: Sendable {
       let output = SendBuffer(loop: loop)
       let tls = try TLSAcceptor(context).connection(descriptor: descriptor, output: output)
       try await repeating(channel, output) { tls.handshake() }
-      let certificate = tls.peerCertificate()
-      seen.identity = certificate?.identity
-      seen.spki = certificate?.spkiHash
+      let peer = tls.peer()
+      seen.identity = peer?.identity
+      seen.spki = peer?.spkiHash
       seen.exported = tls.exportKeyingMaterial(label: "EXPORTER-test", count: 32)
       seen.isResumed = tls.isResumed
       seen.isStillTrusted = tls.isStillTrusted

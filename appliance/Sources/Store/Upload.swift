@@ -38,8 +38,8 @@ public final class Upload: Sendable {
     self.store = store
     self.draft = draft
     self.id = id
-    self.mode = mode
     stagingName = "\(draft.id == nil ? id : FileID.random(store.random)).part"
+    self.mode = mode
     state = Mutex(State(reserved: reserved))
   }
 

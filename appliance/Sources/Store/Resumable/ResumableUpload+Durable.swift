@@ -56,7 +56,7 @@ extension ResumableUpload {
     }
     let document = try store.prepare(
       ledger.fileDraft, id: ledger.fileID, checksum: checksum, size: ledger.length, body: .staged(ledger.partName),
-      hasChosenID: true)
+      hasChosenID: true, checkedIn: nil)
     let actor = Actor(ledger.draft.uploadedBy, traceID: ledger.draft.traceID)
     let committed: Committed
     do throws(APIError) {

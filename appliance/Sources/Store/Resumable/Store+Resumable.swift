@@ -24,7 +24,8 @@ extension Store {
       hasChosenID: draft.id == nil ? nil : true, expected: expected, metadata: metadata, draft: .init(draft))
     // A record that cannot fit is refused now, not after its last byte.
     _ = try prepare(
-      draft, id: id, checksum: SHA256.digest([UInt8]()), size: length, body: .inline([]), hasChosenID: false)
+      draft, id: id, checksum: SHA256.digest([UInt8]()), size: length, body: .inline([]), hasChosenID: false,
+      checkedIn: nil)
     let session = UploadSession(ledger)
     guard reserve(session.reserved) else { throw .full }
     do throws(APIError) {
