@@ -37,7 +37,7 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   /// A segment's file of zeros, made ahead by a thread of its own, before it is used.
   case spareBytes
   /// A piece of a resumable upload, before its offset is promised.
-  case pieceBytes
+  case uploadPieceBytes
   /// The staging directory after what unfinished uploads left was tidied up at the start.
   case ledgersTidied
   /// A document in an export. Not the store's: an export that ends well is durable, nothing else rests on it.
@@ -49,7 +49,7 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   /// Those that the simulation does not come to: the two that are not the store's, the thread that makes segments
   /// ahead, and resumable uploads, which have tests of their own.
   public static let notSimulated: Set<SyncSite> = [
-    .exportBytes, .indexRemoval, .spareBytes, .pieceBytes, .ledgersTidied,
+    .exportBytes, .indexRemoval, .spareBytes, .uploadPieceBytes, .ledgersTidied,
   ]
 
   /// Those whose absence the simulation must notice.

@@ -32,7 +32,7 @@ extension ResumableUpload {
     do throws(DiskError) {
       try await store.workers.run { () throws(DiskError) in
         try disk.reached(.stagingWritten)
-        try file.sync(.pieceBytes)
+        try file.sync(.uploadPieceBytes)
         try disk.reached(.stagingSynced)
         try ledger.write(to: staging, disk)
       }
