@@ -95,24 +95,24 @@ final class DocumentTree: Sendable {
     try file.write(bytes, at: 0)
   }
 
-  func makeParent(of path: String) throws(DiskError) {
-    let parent = RealDisk.parent(of: absolute(path))
-    if known.withLock({ $0.contains(parent) }) { return }
-    try make(parent)
-    known.withLock { known in
-      // A store writes into one directory an hour: a small memory is enough.
-      if known.count > 1024 { known.removeAll() }
-      known.insert(parent)
-    }
-  }
+  func makeParent(of path: String) throws(DiskError) { try make(RealDisk.parent(of: absolute(path))) }
 
   /// Forgets a directory that was removed.
   func forget(_ directory: String) { known.withLock { _ = $0.remove(directory) } }
 
-  /// Not synced here: the checkpoint's sync of the file system covers names as well as bytes.
+  /// Durable before anything is moved into it: the next sync of `staging` may make the move's one half last, and with a
+  /// directory that did not, the document would be nowhere. One that is there may be in the page cache only, so it
+  /// counts as durable only when this process has synced its name.
   private func make(_ path: String) throws(DiskError) {
-    guard path.utf8.count > root.utf8.count, try disk.stat(path) == nil else { return }
-    try make(RealDisk.parent(of: path))
-    try disk.makeDirectory(path)
+    guard path.utf8.count > root.utf8.count, !known.withLock({ $0.contains(path) }) else { return }
+    let parent = RealDisk.parent(of: path)
+    try make(parent)
+    if try disk.stat(path) == nil { try disk.makeDirectory(path) }
+    try disk.syncDirectory(parent, .documentDirectory)
+    known.withLock { known in
+      // A store writes into one directory an hour: a small memory is enough.
+      if known.count > 1024 { known.removeAll() }
+      known.insert(path)
+    }
   }
 }

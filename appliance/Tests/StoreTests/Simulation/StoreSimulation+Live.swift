@@ -63,8 +63,8 @@ extension StoreSimulation {
       }
       let prepared = try await upload.prepare(expected: nil, attributes: nil)
       let change = SimulationModel.Change.put(bytes, expiresAt: prepared.document.record.expiresAt)
-      submit(store, .put(prepared.document), upload.id, change) { upload.abort() }
-      uploads.append(upload)
+      let ticket = submit(store, .put(prepared.document), upload.id, change) { upload.abort() }
+      uploads[ticket] = upload
     } catch {
       // Refused before anything was promised.
     }
@@ -125,10 +125,12 @@ extension StoreSimulation {
     return ids.isEmpty ? nil : ids[random.below(ids.count)]
   }
 
+  /// The number under which its answer comes.
+  @discardableResult
   private func submit(
     _ store: Store, _ action: Command.Action, _ id: FileID, _ change: SimulationModel.Change,
     refused: () -> Void = {}
-  ) {
+  ) -> Int {
     let inbox = inbox
     let ticket = model.submit(id, change)
     do throws(APIError) {
@@ -138,6 +140,7 @@ extension StoreSimulation {
       model.refuse(id, ticket)
       refused()
     }
+    return ticket
   }
 
   /// Tells the model what was answered.
@@ -148,7 +151,8 @@ extension StoreSimulation {
         if case .committed(let done) = reply { note("acknowledged \(answer.id) at LSN \(done.position.lsn)") }
         model.acknowledge(answer.id, answer.ticket)
       case .failure(let error):
-        uploads.first { $0.id == answer.id }?.isRefused(error)
+        // A later change of the same document may be refused while its upload still waits.
+        uploads[answer.ticket]?.isRefused(error)
         // A store that stopped does not know either.
         if error.code != .readOnly { model.refuse(answer.id, answer.ticket) }
       }

@@ -17,7 +17,7 @@ extension StoreSimulation {
     case 2:
       store.flush()
       guard !disk.isDown, store.readOnlyReason == nil else { return }
-      damage(store)
+      if isRotting { damage(store) }
       try await reconcile(store)
     default: try await scrub(store)
     }
@@ -69,8 +69,16 @@ extension StoreSimulation {
 
   /// Mends what an interrupted pass left.
   func heal(_ store: Store) async throws {
-    for name in quarantined where disk.files(below: "/data/quarantine")["/data/quarantine/\(name)"] == nil {
-      throw fail("\(name) was set aside and is not there any more")
+    for orphan in quarantined {
+      let name = orphan.split(separator: "/").last!
+      if disk.files(below: "/data/quarantine")["/data/quarantine/\(name)"] != nil { continue }
+      // A sync that failed may have dropped the move, which then ends with the next power cut: it is to be done again.
+      guard disk.files(below: "/data/files")[orphan] != nil else {
+        throw fail("\(orphan) was set aside and is not there any more")
+      }
+      quarantined.remove(orphan)
+      orphans.insert(orphan)
+      isDamaged = true
     }
     guard isDamaged, !disk.isDown else { return }
     let faults = disk.faults
@@ -94,7 +102,7 @@ extension StoreSimulation {
     guard !disk.isDown, store.readOnlyReason == nil, error == nil else { return }
     for orphan in orphans {
       guard disk.files(below: "/data/files")[orphan] == nil else { throw fail("\(orphan) was not set aside") }
-      quarantined.insert(String(orphan.split(separator: "/").last!))
+      quarantined.insert(orphan)
     }
     orphans = []
     isDamaged = false
