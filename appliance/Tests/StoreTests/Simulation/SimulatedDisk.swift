@@ -285,8 +285,8 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     pending = pending.indices.filter { !wanted.contains($0) }.map { pending[$0] }
   }
 
-  /// A failed sync of a directory: what was written of it may be dropped, as a file's pages are. Not a directory made in
-  /// it: all that is later put there would be lost with it, and a file system that comes to that stops as a whole.
+  /// A failed sync of a directory: what was written of it may be dropped, as a file's pages are. Not a directory made
+  /// in it: all that is later put there would be lost with it, and a file system that comes to that stops as a whole.
   private func forgetNames(in path: String) {
     let before = pending.count
     pending = pending.filter { change in

@@ -108,31 +108,31 @@ extension Text {
     .storageID: "Storage id",
     .syncFault: "The last sync did not end well",
     .faultUnreachable: """
-      The storage element could not be reached, or it went away in the middle. The next sync goes on from \
-      there.
-      """,
+    The storage element could not be reached, or it went away in the middle. The next sync goes on from \
+    there.
+    """,
     .faultUntrusted: """
-      Whoever answers at this address did not prove to be the storage element that was claimed. Look at \
-      the address and at its key; nothing it said was used.
-      """,
+    Whoever answers at this address did not prove to be the storage element that was claimed. Look at \
+    the address and at its key; nothing it said was used.
+    """,
     .faultCut: "A page ended before its last line and was thrown away. The next sync goes on from there.",
     .faultBadPage: """
-      The storage element sent a page that cannot be believed. Nothing of it was used. Look at its version \
-      and its log.
-      """,
+    The storage element sent a page that cannot be believed. Nothing of it was used. Look at its version \
+    and its log.
+    """,
     .faultEndless: "The storage element has more and more changes. The next sync goes on with them.",
     .faultHistoryChanged: """
-      The history of the storage element is another one: a replaced disk or a restored copy. Everything is \
-      listed again; nothing is marked as lost until you accept it.
-      """,
+    The history of the storage element is another one: a replaced disk or a restored copy. Everything is \
+    listed again; nothing is marked as lost until you accept it.
+    """,
     .faultLinesRefused: """
-      Some of its documents could not be read and were left out. Nothing was marked as lost on their \
-      pages. The log names them.
-      """,
+    Some of its documents could not be read and were left out. Nothing was marked as lost on their \
+    pages. The log names them.
+    """,
     .faultUnequal: """
-      The storage element and the catalogue do not hold the same records, even after a repair. Check the \
-      storage element (artstore-appliance fsck) and the log.
-      """,
+    The storage element and the catalogue do not hold the same records, even after a repair. Check the \
+    storage element (artstore-appliance fsck) and the log.
+    """,
     .faultFailed: "Look at the log of the control plane. The next sync goes on.",
     .notOnline: "This storage element is not online",
     .notOnlineText: """
