@@ -26,7 +26,10 @@ def test_a_fuzz_run_that_never_began_executed_nothing() -> None:
 
 def test_every_target_has_its_corpus() -> None:
     names = [path.name for path in sorted(fuzz.CORPUS.iterdir())]
-    assert names == ["attributes", "chunked-body", "journal", "multipart", "range", "request-head", "token"]
+    assert names == [
+        *("attributes", "chunked-body", "cursor", "journal", "multipart", "range", "request-head", "token"),
+        "upload-metadata",
+    ]
 
 
 def test_a_clean_run_is_clean() -> None:
