@@ -22,6 +22,8 @@ public final class JournalRecovery {
   public private(set) var sealed: [SealedSegment] = []
   /// What was set aside, if anything.
   public private(set) var tornTail: TornTail?
+  /// The last segment holds more than the journal's own marks.
+  private var holdsHistory = false
   /// The epoch of the last record; nil in a journal without any.
   public private(set) var lastEpoch: UInt64?
 
@@ -37,7 +39,28 @@ public final class JournalRecovery {
     } catch {
       throw .disk(error)
     }
+    try dropLeftovers()
     try scan(attestedLSN: attestedLSN)
+  }
+
+  /// A raw segment before a gap, when it and all that is missing are archived or pruned: its removal never became
+  /// durable, for the sync of the directory failed, and a power cut brought it back. Anything else before a gap is
+  /// damage, and is left for `scan` to tell.
+  private func dropLeftovers() throws(JournalError) {
+    let gap = segments.indices.dropLast().last { segments[$0] + 1 != segments[$0 + 1] }
+    guard let gap else { return }
+    do throws(DiskError) {
+      let archive = try JournalArchive(configuration, disk: disk)
+      let archived = Set(try archive.numbers())
+      let pruned: UInt64
+      do throws(JournalError) { pruned = try archive.anchor()?.number ?? 0 } catch { return }
+      let isKept = (segments[0]..<segments[gap + 1]).allSatisfy { $0 <= pruned || archived.contains($0) }
+      guard isKept else { return }
+      for number in segments[...gap] { try disk.unlink(configuration.segmentPath(number)) }
+    } catch {
+      throw .disk(error)
+    }
+    segments.removeFirst(gap + 1)
   }
 
   /// The numbers of the raw segments, ascending.
@@ -82,7 +105,9 @@ public final class JournalRecovery {
     incarnation: UInt64, first: [(type: RecordType, payload: [UInt8])] = [], spares: SpareSegments? = nil
   ) throws(JournalError) -> sending Journal {
     let segment = try firstSegment()
-    let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, spares: spares)
+    let journal = Journal(
+      configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, holdsHistory: holdsHistory,
+      spares: spares)
     if journal.segmentEpoch != configuration.epoch { try journal.seal() }
     let now = time.now()
     let lsn = journal.add(.incarnation) { writer in
@@ -192,11 +217,13 @@ extension JournalRecovery {
 
   /// Walks one segment, noting what recovery must know.
   private func read(_ reader: inout SegmentReader) -> SegmentReader.End {
+    holdsHistory = false
     while true {
       switch reader.next() {
       case .end(let end): return end
       case .record(let record):
         lastLSN = record.lsn
+        holdsHistory = holdsHistory || record.type.isHistory
         if record.type == .checkpoint { checkpoint = record.payload }
         if record.type == .incarnation, let found = Incarnation(record) { incarnations.append(found) }
       }

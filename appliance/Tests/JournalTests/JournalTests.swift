@@ -188,6 +188,26 @@ import Testing
     #expect(try !fixture.verify().isEmpty)
   }
 
+  /// A removal whose directory was not synced, while later ones were.
+  @Test func anArchivedSegmentThatComesBackIsNoDamage() throws {
+    let fixture = try JournalFixture()
+    fixture.configuration.segmentBytesMax = 1024
+    let journal = try fixture.start()
+    for number in 0..<20 { try fixture.commit(journal, [[UInt8](repeating: UInt8(number), count: 200)]) }
+    let archive = try JournalArchive(fixture.configuration, disk: fixture.disk)
+    let raw = try fixture.bytes(1)
+    for segment in journal.takeSealed() { try archive.take(segment) }
+    try fixture.write(raw, 1)
+    let third = try Data(contentsOf: URL(filePath: archive.path(3)))
+    try FileManager.default.removeItem(atPath: archive.path(3))
+    #expect(fixture.refusal() != nil, "one in between is nowhere")
+    try third.write(to: URL(filePath: archive.path(3)))
+    #expect(try fixture.verify().isEmpty)
+    _ = try fixture.start(incarnation: 2)
+    #expect(!FileManager.default.fileExists(atPath: fixture.path(1)))
+    #expect(try fixture.verify().isEmpty)
+  }
+
   @Test func aFailedSyncIsFinal() throws {
     let disk = FailingDisk()
     let fixture = try JournalFixture(disk: disk)
