@@ -51,7 +51,7 @@ final class StoreSimulation {
 
   /// What clients and the operator do.
   enum Action: String, CaseIterable, Hashable, Sendable {
-    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, transition, read
+    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, transition, read, seal
     case collectGarbage, reconcile, scrub, damage, orphan, loseIndex, restoreIndex, loseIndexTail
   }
 
