@@ -128,8 +128,6 @@ class ArtStore(Server):
             "SE_CLIENT_CA": str(credentials.authority.certificate),
             "SE_JWKS_FILE": str(credentials.key_set),
             "SE_LOG_LEVEL": "warning",
-            # One address opens thousands of connections a second here, which is what this limit is against.
-            "SE_HANDSHAKES_PER_SECOND": "0",
             **(limits or {}),
         }
         self.appliance = Appliance(folder, "edit", settings=settings)
