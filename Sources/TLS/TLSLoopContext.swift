@@ -153,9 +153,11 @@ final class TLSLoopContext {
   }
 
   private static func reading<R>(_ text: String, _ read: (OpaquePointer) -> R?) -> R? {
-    let bytes = Array(text.utf8)
-    guard let bio = BIO_new_mem_buf(bytes, CInt(bytes.count)) else { return nil }
-    defer { BIO_free(bio) }
-    return read(bio)
+    // The BIO reads where the bytes are: they must outlive it.
+    Array(text.utf8).withUnsafeBytes { bytes in
+      guard let bio = BIO_new_mem_buf(bytes.baseAddress, CInt(bytes.count)) else { return nil }
+      defer { BIO_free(bio) }
+      return read(bio)
+    }
   }
 }
