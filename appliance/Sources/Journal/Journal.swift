@@ -215,14 +215,20 @@ public final class Journal {
     do throws(DiskError) { try disk.reached(.batchSynced) } catch { throw fail(error) }
   }
 
-  /// A full disk in the middle of a batch (the blocks could not be reserved) is undone; nothing of it was promised.
+  /// A full disk in the middle of a batch (the blocks could not be reserved) is undone, durably, before anybody hears
+  /// that the batch was refused: its first records may be whole, and a power cut would bring them back.
   private func append(_ bytes: [UInt8]) throws(JournalError) {
     let before = segment.count
     do throws(DiskError) {
       try segment.append(bytes)
     } catch {
       guard error.isFull else { throw fail(error) }
-      do throws(DiskError) { try segment.file.truncate(to: before) } catch { throw fail(error) }
+      do throws(DiskError) {
+        try segment.file.truncate(to: before)
+        try segment.file.sync(.batchTakenBack)
+      } catch {
+        throw fail(error)
+      }
       throw .full(error)
     }
   }

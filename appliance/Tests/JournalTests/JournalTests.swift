@@ -221,6 +221,23 @@ import Testing
     #expect(journal.durableLSN == 2)
   }
 
+  /// Simulation seed 1001441: a document answered with "full" was there after a power cut, for its record was whole and
+  /// only the cut after it was lost.
+  @Test func aBatchThatAFullDiskRefusedIsTakenBackDurably() throws {
+    let disk = FailingDisk()
+    let fixture = try JournalFixture(disk: disk)
+    let journal = try fixture.start()
+    try fixture.commit(journal, [[1]])
+    let before = try fixture.bytes(1).count
+    disk.fillUp()
+    #expect(throws: JournalError.self) { try fixture.commit(journal, [[2], [3]]) }
+    let refused = try #require(disk.calls.firstIndex(of: "full"))
+    #expect(Array(disk.calls[refused...]) == ["full", "truncate to \(before)", "sync batchTakenBack"])
+    try fixture.commit(journal, [[4]])
+    let recovery = try fixture.recover()
+    #expect(recovery.lastLSN == 3 && recovery.tornTail == nil)
+  }
+
   @Test func version1IsReadAsItWasWritten() throws {
     let fixture = try JournalFixture()
     let text = try String(contentsOf: Self.fixtureFile("journal-v1.hex"), encoding: .utf8)
