@@ -186,7 +186,7 @@ struct StorageElementRoutes: Sendable {
     return value
   }
 
-  private static func flag(_ name: String, in request: Request) throws(APIError) -> Bool {
+  static func flag(_ name: String, in request: Request) throws(APIError) -> Bool {
     switch request.query[name] {
     case nil, "false": false
     case "true": true
