@@ -37,6 +37,7 @@ public final class JournalRecovery {
     } catch {
       throw .disk(error)
     }
+    segments = try withoutLeftovers(segments)
     try scan(attestedLSN: attestedLSN)
   }
 
