@@ -183,7 +183,8 @@ CREATE TABLE public.fleet_chain_pins (
     epoch bigint NOT NULL,
     lsn bigint NOT NULL,
     chain_head text NOT NULL,
-    pinned_at timestamp with time zone DEFAULT now() NOT NULL
+    pinned_at timestamp with time zone DEFAULT now() NOT NULL,
+    segment bigint
 );
 
 CREATE TABLE public.fleet_chain_standing (

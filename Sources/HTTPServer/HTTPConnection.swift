@@ -50,7 +50,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.context = context
     self.stream = stream
     self.remote = remote
-    origin = RequestOrigin(remote: remote, peer: nil, peerSPKI: nil, exporter: nil)
+    origin = RequestOrigin(
+      remote: remote, peer: nil, peerSPKI: nil, exporter: nil,
+      proxies: context.server.configuration.trustedProxies)
     let limits = context.server.configuration.limits
     logsAccess = context.server.configuration.logsAccess && context.server.logger.level <= .info
     idleNanoseconds = limits.idleTimeout.wholeNanoseconds
@@ -131,7 +133,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
       exporter: { [unowned self] label, count in
         // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
         EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil
-      })
+      },
+      proxies: server.configuration.trustedProxies)
   }
 
   private func end(_ reason: ConnectionEnd) async {

@@ -11,16 +11,19 @@ final class RequestOrigin: Sendable {
   let peer: PeerIdentity?
   let peerSPKI: Checksum?
   let exporter: (@Sendable (String, Int) -> [UInt8]?)?
+  let proxies: TrustedProxies?
   /// What the connection's last token was found to be: the next request brings the same one.
   let lastToken = Mutex<KnownToken?>(nil)
 
   init(
-    remote: SocketAddress, peer: PeerIdentity?, peerSPKI: Checksum?, exporter: (@Sendable (String, Int) -> [UInt8]?)?
+    remote: SocketAddress, peer: PeerIdentity?, peerSPKI: Checksum?,
+    exporter: (@Sendable (String, Int) -> [UInt8]?)?, proxies: TrustedProxies? = nil
   ) {
     self.remote = remote
     self.peer = peer
     self.peerSPKI = peerSPKI
     self.exporter = exporter
+    self.proxies = proxies
   }
 }
 
@@ -83,6 +86,11 @@ public struct Request: Sendable {
   /// Names this request in logs, errors and answers.
   public var requestID: String { content.requestID }
   public var remote: SocketAddress { content.origin.remote }
+  /// The address of who asks, as far as it can be believed: behind a trusted proxy the one that it names.
+  public var client: String {
+    guard let proxies = content.origin.proxies else { return remote.host }
+    return proxies.client(saying: head.combined("x-forwarded-for"), from: remote)
+  }
   /// The verified client certificate's identity; nil without one.
   public var peer: PeerIdentity? { content.origin.peer }
   /// SHA-256 of the client certificate's public key; nil without one.

@@ -171,7 +171,7 @@ class Drill:
                 self._prefer(element)
                 numbers = range(turn * share, min((turn + 1) * share, self.files))
                 chunks = [numbers[i : i + _BATCH] for i in range(0, len(numbers), _BATCH)]
-                with ThreadPoolExecutor(8) as pool:
+                with ThreadPoolExecutor(24) as pool:
                     for ids in pool.map(batches.upload, chunks):
                         self.ids += ids
                         step.status = f"{len(self.ids)} of {self.files}"

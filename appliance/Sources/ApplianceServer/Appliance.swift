@@ -34,7 +34,9 @@ public struct Appliance: Sendable {
       + ClaimRoute(onboarding: onboarding, store: store).routes
       + TrustRoutes(onboarding: onboarding, store: store).routes
       + service
-    api = Router(routes, authorizer: ApplianceAuthorizer(onboarding: onboarding), logger: logger)
+    api = Router(
+      routes, authorizer: ApplianceAuthorizer(onboarding: onboarding), logger: logger,
+      renderError: ResumableRoutes.refusal)
     let limit = RateLimit(perSecond: Double(probesPerSecond), burst: Double(probesPerSecond * 3), time: time)
     let probes = ProbeRoutes(readiness: readiness, metrics: metrics, time: time, limit: limit)
     probe = Router(probes.routes, authorizer: ProbeAuthorizer(limit: limit), logger: logger)

@@ -6,6 +6,8 @@
 public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   /// A batch in the active segment: what an acknowledgement rests on.
   case journalBatch
+  /// The active segment after a batch that a full disk refused was cut off again, before the refusal is told.
+  case batchTakenBack
   /// A segment (new, or copied by recovery) or a torn tail before it gets its name.
   case segmentBytes
   /// The journal's directory after that.
@@ -49,11 +51,12 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   case indexRemoval
 
   /// Those whose absence the simulation does not notice: the two that are not the store's; the thread that makes
-  /// segments ahead and resumable uploads, which have tests of their own; and two removals that lose nothing when a
-  /// power cut undoes them (a raw segment beside its archive, a stray file back where it was, to be set aside again).
+  /// segments ahead and resumable uploads, which have tests of their own, and a refused batch, which has one too and is
+  /// met by one seed in thousands; and two removals that lose nothing when a power cut undoes them (a raw segment
+  /// beside its archive, a stray file back where it was, to be set aside again).
   public static let notSimulated: Set<SyncSite> = [
     .segmentRemoval, .quarantineName,
-    .exportBytes, .indexRemoval, .spareBytes, .uploadPieceBytes, .ledgersTidied,
+    .exportBytes, .indexRemoval, .spareBytes, .batchTakenBack, .uploadPieceBytes, .ledgersTidied,
   ]
 
   /// Those whose absence the simulation must notice.

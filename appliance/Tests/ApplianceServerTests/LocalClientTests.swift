@@ -161,4 +161,20 @@ import Testing
     #expect(try await target.call(.get, "/api/v1/journal/chain", peer: .query, scopes: nil).status == 403)
     #expect(try await target.call(.get, "/api/v1/journal/chain?limit=201", peer: .admin, scopes: nil).status == 400)
   }
+
+  @Test func theJournalIsSealedForTheAdministrator() async throws {
+    try await deliver(try claimant.bundle(version: 2, locals: [local()]))
+    _ = try await upload()
+    let path = "/api/v1/journal/seal"
+    #expect(try await target.call(.post, path, peer: .ingester, scopes: [.storageWrite]).status == 403)
+    #expect(try await target.call(.post, path, peer: .admin, scopes: [.storageRead]).status == 403)
+    #expect(try await target.call(.post, path, peer: .admin, scopes: nil).status == 401)
+    let answer = try await target.call(.post, path, peer: .admin, scopes: [.storageWrite])
+    let sealed = try JSON.decode(JournalSealAnswer.self, from: answer.body)
+    #expect(sealed.sealed && sealed.head.number == 2)
+    let shown = try await target.call(.get, "/api/v1/journal/chain?contents=true", peer: .admin, scopes: nil)
+    let chain = try JSON.decode(JournalChain.self, from: shown.body)
+    #expect(chain.segments.last?.hash == sealed.head.previous)
+    #expect(try await target.call(.get, "/api/v1/journal/chain?contents=1", peer: .admin, scopes: nil).status == 400)
+  }
 }

@@ -141,6 +141,7 @@ struct Assembly: Sendable {
       hasKey
         ? ReadinessCheck("signing_key", .ok, "loaded")
         : ReadinessCheck("signing_key", .fail, "no signing key is loaded"))
+    checks.append(foundations.forwarding.check)
     return checks
   }
 }

@@ -30,6 +30,9 @@ public enum ControlPlaneSettings {
   static let allowPlain = Setting(
     "CP_ALLOW_PLAIN", .bool, default: false,
     doc: "Whether plain HTTP may leave loopback: only behind a gateway that ends TLS, inside a closed network")
+  static let trustedProxies = Setting(
+    "CP_TRUSTED_PROXIES", .list, default: [],
+    doc: "Addresses or networks (10.0.0.0/8) of gateways whose X-Forwarded-For says who asks; nobody else's does")
   static let issuer = Setting(
     "CP_ISSUER", .string, default: "http://127.0.0.1:8000",
     doc: "Public address of the admin API; `iss` of every token, the same for all processes of the control plane")
@@ -66,7 +69,8 @@ public enum ControlPlaneSettings {
     prefix: "CP_",
     [
       databaseURL, databaseConnections, masterKey, masterKeyFile, roles, adminAddress, ingesterAddress, queryAddress,
-      consoleAddress, addressesFile, certificate, privateKey, allowPlain, issuer, firstLogin, firstPassword,
+      consoleAddress, addressesFile, certificate, privateKey, allowPlain,
+      trustedProxies, issuer, firstLogin, firstPassword,
       firstPasswordFile, logLevel, logFormat, loops, passwordThreads, maxFileBytes, allowedTypes, assets,
       drainSeconds,
     ])

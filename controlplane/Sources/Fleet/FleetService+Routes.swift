@@ -10,7 +10,7 @@ extension FleetService {
   /// `/api/v1/storage-elements` and `/api/v1/files` of the admin API.
   public func routes() -> [Route] {
     StorageElementRoutes(registry: registry).routes + TrustAdminRoutes(registry: registry).routes
-      + FileRegistryRoutes(registry: registry, files: files).routes
+      + FileRegistryRoutes(registry: registry, files: files).routes + AuditVerifyRoute(fleet: self).routes
   }
 }
 
@@ -29,7 +29,7 @@ struct StorageElementRoutes: Sendable {
       },
       Route(.put, "\(base)/{id}", .scope(.storageWrite), update),
       Route(.delete, "\(base)/{id}", .scope(.storageWrite)) { request in
-        let force = try Self.flag("force", in: request)
+        let force = try request.flag("force")
         try await registry.remove(try request.id(), force: force, by: request.actor)
         return .empty(.noContent)
       },
@@ -131,7 +131,7 @@ struct StorageElementRoutes: Sendable {
   }
 
   @Sendable private func sync(_ request: Request) async throws -> Response {
-    let full = try Self.flag("full", in: request)
+    let full = try request.flag("full")
     let (element, report) = try await registry.sync(try request.id(), full: full, by: request.actor)
     let view = try await registry.views([element])[0]
     return .json { json in
@@ -184,14 +184,6 @@ struct StorageElementRoutes: Sendable {
       throw APIError(.validation, "\(name): must be one of \(known)")
     }
     return value
-  }
-
-  private static func flag(_ name: String, in request: Request) throws(APIError) -> Bool {
-    switch request.query[name] {
-    case nil, "false": false
-    case "true": true
-    default: throw APIError(.validation, "\(name): must be true or false")
-    }
   }
 }
 
