@@ -99,7 +99,7 @@ class Batches:
     def _client(self) -> Client:
         client: Client | None = getattr(self._local, "client", None)
         if client is None or time.monotonic() > self._local.renewal:
-            client = self._local.client = Client(self._base, self._account.token("files:write"))
+            client = self._local.client = Client(self._base, self._account.token("files:write"), timeout=600)
             self._local.renewal = time.monotonic() + _TOKEN_SECONDS
         return client
 
