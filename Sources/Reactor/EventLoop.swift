@@ -162,7 +162,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
     clinux_set_current_loop(nil)
   }
 
-  /// Some of the jobs that are there; what they enqueue waits until sockets have been looked at, so that nobody starves.
+  /// Some of the jobs that are there; what they enqueue waits until sockets have been looked at: nobody starves.
   private func runJobs() {
     let executor = asUnownedTaskExecutor()
     let end = min(local.count, nextJob + Self.jobsInARow)
