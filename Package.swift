@@ -28,6 +28,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
+    .target(name: "CTLS", dependencies: ["COpenSSL"]),
     module("Core"),
     module("Configuration", ["Core"]),
     module("Telemetry", ["Core"]),
@@ -36,7 +37,7 @@ let package = Package(
     module("JWT", ["Core", "Crypto"]),
     module("Reactor", ["Core", "CLinux"]),
     module("Service", ["Core", "Telemetry", "CLinux"]),
-    module("TLS", ["Core", "Crypto", "Reactor", "COpenSSL"]),
+    module("TLS", ["Core", "Crypto", "Reactor", "COpenSSL", "CTLS"]),
     module("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
     module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer", "Telemetry"]),
     module("TestKit", ["Core", "Crypto", "JWT"]),

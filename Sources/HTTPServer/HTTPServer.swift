@@ -25,7 +25,7 @@ public final class HTTPServer: Service {
   private let sockets = Mutex<[ListeningSocket]>([])
   let admission: Admission
   /// Connections taken in one go before others on the loop get their turn.
-  static let acceptedInARow = 32
+  static let acceptedInARow = 8
 
   public init(
     _ configuration: HTTPServerConfiguration, router: Router, loops: EventLoopGroup, logger: Logger,

@@ -30,6 +30,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   private var batch: [UnownedJob] = []
   private var actions: [@Sendable (EventLoop) -> Void] = []
   private var isStopping = false
+  /// Who waits to do something that takes long, the first at `longestWaiting`.
+  private var waitingForTurn: [UnsafeContinuation<Void, Never>] = []
+  private var longestWaiting = 0
+  private var isTurnTaken = false
   private var scratchMemory: UnsafeMutableRawBufferPointer?
   var watchers = WatcherTable()
   var timers = Timers()
@@ -96,6 +100,29 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
     if isCurrent { action(self) } else { hand { $0.actions.append(action) } }
   }
 
+  /// Before a piece of work that keeps the loop for some tenths of a millisecond, such as a handshake's signatures:
+  /// one task a turn of the loop goes on, the others wait in line, and in between everybody else gets served. On the
+  /// loop's thread.
+  public func takeTurn() async {
+    guard isTurnTaken || longestWaiting < waitingForTurn.count else {
+      isTurnTaken = true
+      return
+    }
+    await withUnsafeContinuation { waitingForTurn.append($0) }
+  }
+
+  private func giveTurn() {
+    isTurnTaken = longestWaiting < waitingForTurn.count
+    guard isTurnTaken else { return }
+    waitingForTurn[longestWaiting].resume()
+    longestWaiting += 1
+    // Room is given back when most of it is behind us: each place is moved once at most.
+    if longestWaiting * 2 > waitingForTurn.count {
+      waitingForTurn.removeFirst(longestWaiting)
+      longestWaiting = 0
+    }
+  }
+
   func stop() { hand { $0.isStopping = true } }
 
   private func hand(_ change: (inout sending Remote) -> Void) {
@@ -126,6 +153,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
         }
       }
       fireTimers()
+      giveTurn()
     }
     clinux_set_current_loop(nil)
   }

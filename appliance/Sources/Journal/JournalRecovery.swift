@@ -39,28 +39,8 @@ public final class JournalRecovery {
     } catch {
       throw .disk(error)
     }
-    try dropLeftovers()
+    segments = try withoutLeftovers(segments)
     try scan(attestedLSN: attestedLSN)
-  }
-
-  /// A raw segment before a gap, when it and all that is missing are archived or pruned: its removal never became
-  /// durable, for the sync of the directory failed, and a power cut brought it back. Anything else before a gap is
-  /// damage, and is left for `scan` to tell.
-  private func dropLeftovers() throws(JournalError) {
-    let gap = segments.indices.dropLast().last { segments[$0] + 1 != segments[$0 + 1] }
-    guard let gap else { return }
-    do throws(DiskError) {
-      let archive = try JournalArchive(configuration, disk: disk)
-      let archived = Set(try archive.numbers())
-      let pruned: UInt64
-      do throws(JournalError) { pruned = try archive.anchor()?.number ?? 0 } catch { return }
-      let isKept = (segments[0]..<segments[gap + 1]).allSatisfy { $0 <= pruned || archived.contains($0) }
-      guard isKept else { return }
-      for number in segments[...gap] { try disk.unlink(configuration.segmentPath(number)) }
-    } catch {
-      throw .disk(error)
-    }
-    segments.removeFirst(gap + 1)
   }
 
   /// The numbers of the raw segments, ascending.
