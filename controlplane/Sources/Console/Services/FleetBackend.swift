@@ -18,7 +18,9 @@ struct FleetBackend: ConsoleFleet {
   func storageElement(_ id: String) async throws -> StorageElement? {
     guard let id = FileID(id) else { return nil }
     do {
-      var element = StorageElement(try await registry.get(id))
+      let view = try await registry.view(id)
+      var element = StorageElement(view.element)
+      (element.certificateRevokedAt, element.certificateRevokedReason) = (view.revokedAt, view.revokedReason)
       element.daysToFull = try await registry.daysToFull(id).map { Int(min($0, 100_000).rounded()) }
       return element
     } catch let error as APIError where error.code == .notFound {
@@ -30,7 +32,7 @@ struct FleetBackend: ConsoleFleet {
     let found = try await registry.discover(url: url)
     return Discovery(
       url: found.url, storageID: found.storageID, version: found.version, mode: found.mode,
-      knownAs: found.known?.name)
+      knownAs: found.known?.name, isClaimed: found.isClaimed)
   }
 
   func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement {
@@ -75,7 +77,7 @@ struct FleetBackend: ConsoleFleet {
     }
   }
 
-  private static func id(_ text: String) throws(APIError) -> FileID {
+  static func id(_ text: String) throws(APIError) -> FileID {
     guard let id = FileID(text) else { throw APIError(.notFound, "there is no such storage element; reload the page") }
     return id
   }
@@ -93,5 +95,6 @@ extension StorageElement {
       provenEqualAt: known.provenEqualAt, clockOffsetMilliseconds: known.clockOffsetMilliseconds.map { Int($0) },
       certificateExpiresAt: known.certificateExpiresAt, createdAt: known.createdAt, problem: known.lastError,
       syncFault: known.syncFault, isLossHeld: known.lossHold)
+    isClockWrong = known.isClockWrong
   }
 }

@@ -1,5 +1,5 @@
-/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test
-/// compares the two, so that none is missing and both have the same places for values.
+/// Every text of the console. Its translations stand in tables, `Text+English`, `Text+Russian` and those of one subject;
+/// a test compares the two languages, so that none is missing and both have the same places for values.
 enum Text: String, CaseIterable, Sendable {
   // Navigation and frame
   case skipToContent, menu, mainNavigation, navDashboard, navFiles, navStorage, navAccess, navAudit, navSettings
@@ -43,6 +43,16 @@ enum Text: String, CaseIterable, Sendable {
   case newAccount, accountNameHelp, scopes, secretDays, secretDaysHelp, secretExpires, lastUsed, rotateSecret
   case noAccountsTitle, noAccountsText, clientID, secret, secretTitle, secretLead, secretPasswordLead, secretWarning
   case secretSaved, badRole
+  // Local clients, revoked keys, registering without a code
+  case localClients, localClientsLead, noLocalClientsTitle, noLocalClientsText, newLocalClient, newLocalClientLead
+  case localNameHelp, certificateRequest, certificateRequestHelp, sites, termDays, termDaysHelp
+  case identityInCertificate, keyHash, keyHashHelp, renewTerm, removeClient, removeClientTitle, removeClientText
+  case certificateTitle, certificateLead, certificate, certificateSaved, certificateOrKey, revokedKeys, revokedKeysLead
+  case noRevocationsTitle, noRevocationsText, revokeKey, revokeKeyLead, reason, subject, revokeCertificate
+  case revokeCertificateTitle, revokeCertificateText, certificateRevoked, certificateRevokedText, registerAgain
+  case registerLead, registerLink, register, applianceOurs, noticeRegistered, noticeRevoked, noticeClientRemoved
+  case badLocalName, badCSR, badScopes, badSites, badDays, badReason, badCertificate, badKeyHash, badClaimCode
+  case badAddress, badElementName, badPriority, clockWrong, clockWrongText, faultDatabase
   // Audit
   case auditLead, when, who, what, onWhat, fromWhere, noAuditTitle, noAuditText
   // Settings
@@ -58,11 +68,18 @@ enum Text: String, CaseIterable, Sendable {
   case errorInternal, errorUnavailable, errorFull, pageNotFound, readonlyRole, formExpired, formMalformed, unexpected
   case badNumber, missingField, backToDashboard
 
+  /// As it stands in the tables.
+  func pattern(_ language: Language) -> String? {
+    switch language {
+    case .english: Self.english[self] ?? Self.englishTrust[self]
+    case .russian: Self.russian[self] ?? Self.russianTrust[self]
+    }
+  }
+
   /// The text in a language, with `{0}`, `{1}`… replaced by the values.
   func `in`(_ language: Language, _ values: [String] = []) -> String {
-    let table = language == .english ? Self.english : Self.russian
     // A missing entry shows its own name: ugly, but nothing breaks, and the test keeps it from happening.
-    let pattern = table[self] ?? rawValue
+    let pattern = pattern(language) ?? rawValue
     guard !values.isEmpty else { return pattern }
     // Piece by piece, so that a value which itself looks like a place is left alone.
     var out = ""
