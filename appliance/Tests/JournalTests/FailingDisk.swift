@@ -5,6 +5,10 @@ import Synchronization
 final class FailingDisk: Disk {
   private let real = RealDisk()
   private let fails = Atomic(false)
+  private let syncs = Atomic(0)
+
+  /// How often a directory was synced.
+  var directorySyncs: Int { syncs.load(ordering: .relaxed) }
 
   var failsSync: Bool {
     get { fails.load(ordering: .relaxed) }
@@ -28,7 +32,10 @@ final class FailingDisk: Disk {
   func unlink(_ path: String) throws(DiskError) { try real.unlink(path) }
   func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
   func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) { try real.syncDirectory(path, site) }
+  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) {
+    syncs.add(1, ordering: .relaxed)
+    try real.syncDirectory(path, site)
+  }
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] { try real.list(path) }
   func stat(_ path: String) throws(DiskError) -> PathStatus? { try real.stat(path) }
   func space(_ path: String) throws(DiskError) -> DiskSpace { try real.space(path) }

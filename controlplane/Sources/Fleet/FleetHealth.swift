@@ -80,7 +80,23 @@ struct FleetHealth: Sendable {
             details: ["name": .string(element.name), "error": .string("\(error.cause ?? error.message)")]))
       }
     }
-    return try await elements.element(element.id) ?? element
+    let after = try await elements.element(element.id) ?? element
+    try await noteClock(before: element, after: after)
+    return after
+  }
+
+  /// A clock that has become wrong, or right again, is told once. An appliance with a wrong one removes nothing.
+  private func noteClock(before: StorageElement, after: StorageElement) async throws {
+    let isWrong = after.isClockWrong
+    guard isWrong != before.isClockWrong else { return }
+    try await audit.record(
+      AuditEntry(
+        actor: Actor.system.subject, action: "storage_element.clock_" + (isWrong ? "wrong" : "right"),
+        target: after.id.description, result: isWrong ? .failed : .ok,
+        details: [
+          "name": .string(after.name),
+          "offset_ms": after.clockOffsetMilliseconds.map { JSONValue.integer($0) } ?? .null,
+        ]))
   }
 
   private func record(_ id: FileID, _ seen: StorageElementTable.Observation) async throws(APIError) {

@@ -46,7 +46,8 @@ extension FleetRegistry {
   private func performRegistration(
     name: String, address: ApplianceURL, priority: Int
   ) async throws -> StorageElement {
-    let (storageID, spki) = try await whoAnswers(address)
+    let (seen, spki) = try await whoAnswers(address)
+    let storageID = seen.storageID
     if let known = try await elements.element(storageID: storageID) {
       throw APIError(
         .conflict, "this storage element is registered already, as \(known.name); change its url or name there")
@@ -78,8 +79,8 @@ extension FleetRegistry {
     return candidate
   }
 
-  /// Name and key that somebody at this address gives.
-  private func whoAnswers(_ address: ApplianceURL) async throws -> (storageID: String, spki: Checksum) {
+  /// What somebody at this address says who takes us for its fleet, and the key. Nothing of it is proven.
+  func whoAnswers(_ address: ApplianceURL) async throws -> (info: ApplianceInfo, spki: Checksum) {
     let tls = try access.tlsToAnybody()
     return try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
       connection in
@@ -94,7 +95,7 @@ extension FleetRegistry {
         guard PeerIdentity(role: .appliance, name: info.storageID) != nil else {
           throw ApplianceClient.strange("a bad storage id")
         }
-        return (info.storageID, SHA256.digest(peer.spki))
+        return (info, SHA256.digest(peer.spki))
       } catch let error as HTTPClientError {
         throw ApplianceClient.unavailable(error)
       } catch let error as DecodingError {

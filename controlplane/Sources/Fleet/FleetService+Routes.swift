@@ -47,7 +47,8 @@ struct StorageElementRoutes: Sendable {
     let mode = try Self.choice("mode", ApplianceMode.self, in: list)
     let status = try Self.choice("status", StorageElementStatus.self, in: list)
     let all = try await registry.list(mode: mode, status: status)
-    return list.page(try await registry.views(all), key: \.element.id.description) { json, view in json.value(view) }
+    let views = try await registry.views(all)
+    return try list.page(views, key: \.element.id.description) { json, view in json.value(view) }
   }
 
   private struct ClaimBody: Decodable {
@@ -89,6 +90,7 @@ struct StorageElementRoutes: Sendable {
       json.member("version", seen.version)
       json.member("mode", seen.mode.rawValue)
       json.member("key_sha256", seen.spki.description)
+      json.member("claimed", seen.isClaimed)
       json.key("storage_element")
       if let known = seen.known { json.value(known) } else { json.null() }
     }

@@ -51,6 +51,11 @@ extension View {
       }
       self.notice(notice)
       self.failure(failure)
+      revocationNotice(element)
+      if element.isClockWrong {
+        let seconds = format.count((element.clockOffsetMilliseconds ?? 0) / 1000)
+        alert(.warning, title: t(.clockWrong), t(.clockWrongText, seconds))
+      }
       if element.status != .online {
         alert(.warning, title: t(.notOnline), element.problem ?? t(.notOnlineText))
       }
@@ -107,6 +112,7 @@ extension View {
     case "history_changed": .faultHistoryChanged
     case "lines_refused": .faultLinesRefused
     case "unequal": .faultUnequal
+    case "database": .faultDatabase
     default: .faultFailed
     }
   }
@@ -165,6 +171,10 @@ extension View {
           submit(t(.save))
           linkButton(
             t(.removeStorage), "/storage-elements/\(element.id)/remove", icon: .delete, style: "outline-danger")
+          if element.certificateRevokedAt == nil {
+            linkButton(
+              t(.revokeCertificate), "/storage-elements/\(element.id)/revoke", icon: .lock, style: "outline-danger")
+          }
         }
       }
     }

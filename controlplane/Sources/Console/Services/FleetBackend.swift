@@ -21,8 +21,9 @@ struct FleetBackend: ConsoleFleet {
       let view = try await registry.view(id)
       let trend = try await registry.capacityTrend(id)
       var element = StorageElement(view.element)
-      element.daysToFull = trend.daysToFull.map { Int($0.rounded()) }
+      element.daysToFull = trend.daysToFull.map { Int(min($0, 100_000).rounded()) }
       element.standing = SiteStanding(view, trend, answeredShare: try await registry.answeredShare(id))
+      (element.certificateRevokedAt, element.certificateRevokedReason) = (view.revokedAt, view.revokedReason)
       return element
     } catch let error as APIError where error.code == .notFound {
       return nil
@@ -33,7 +34,7 @@ struct FleetBackend: ConsoleFleet {
     let found = try await registry.discover(url: url)
     return Discovery(
       url: found.url, storageID: found.storageID, version: found.version, mode: found.mode,
-      knownAs: found.known?.name)
+      knownAs: found.known?.name, isClaimed: found.isClaimed)
   }
 
   func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement {
@@ -78,7 +79,7 @@ struct FleetBackend: ConsoleFleet {
     }
   }
 
-  private static func id(_ text: String) throws(APIError) -> FileID {
+  static func id(_ text: String) throws(APIError) -> FileID {
     guard let id = FileID(text) else { throw APIError(.notFound, "there is no such storage element; reload the page") }
     return id
   }
@@ -96,6 +97,7 @@ extension StorageElement {
       provenEqualAt: known.provenEqualAt, clockOffsetMilliseconds: known.clockOffsetMilliseconds.map { Int($0) },
       certificateExpiresAt: known.certificateExpiresAt, createdAt: known.createdAt, problem: known.lastError,
       syncFault: known.syncFault, isLossHeld: known.lossHold)
+    isClockWrong = known.isClockWrong
   }
 }
 

@@ -47,6 +47,16 @@ enum Text: String, CaseIterable, Sendable {
   case newAccount, accountNameHelp, scopes, secretDays, secretDaysHelp, secretExpires, lastUsed, rotateSecret
   case noAccountsTitle, noAccountsText, clientID, secret, secretTitle, secretLead, secretPasswordLead, secretWarning
   case secretSaved, badRole
+  // Local clients, revoked keys, registering without a code
+  case localClients, localClientsLead, noLocalClientsTitle, noLocalClientsText, newLocalClient, newLocalClientLead
+  case localNameHelp, certificateRequest, certificateRequestHelp, sites, termDays, termDaysHelp
+  case identityInCertificate, keyHash, keyHashHelp, renewTerm, removeClient, removeClientTitle, removeClientText
+  case certificateTitle, certificateLead, certificate, certificateSaved, certificateOrKey, revokedKeys, revokedKeysLead
+  case noRevocationsTitle, noRevocationsText, revokeKey, revokeKeyLead, reason, subject, revokeCertificate
+  case revokeCertificateTitle, revokeCertificateText, certificateRevoked, certificateRevokedText, registerAgain
+  case registerLead, registerLink, register, applianceOurs, noticeRegistered, noticeRevoked, noticeClientRemoved
+  case badLocalName, badCSR, badScopes, badSites, badDays, badReason, badCertificate, badKeyHash, badClaimCode
+  case badAddress, badElementName, badPriority, clockWrong, clockWrongText, faultDatabase
   // Audit
   case auditLead, when, who, what, onWhat, fromWhere, noAuditTitle, noAuditText
   // Settings
@@ -65,8 +75,8 @@ enum Text: String, CaseIterable, Sendable {
   /// As it stands in the tables.
   func pattern(_ language: Language) -> String? {
     switch language {
-    case .english: Self.english[self] ?? Self.englishStanding[self]
-    case .russian: Self.russian[self] ?? Self.russianStanding[self]
+    case .english: Self.english[self] ?? Self.englishStanding[self] ?? Self.englishTrust[self]
+    case .russian: Self.russian[self] ?? Self.russianStanding[self] ?? Self.russianTrust[self]
     }
   }
 
