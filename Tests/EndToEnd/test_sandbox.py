@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from artstore.client import Document
+from artstore.client import Client, Document
 from artstore.programs import Appliance
 from site_alone import SiteAlone
 
@@ -115,3 +117,33 @@ def test_serving_archiving_and_rebuilding_go_on(programs: str, directory: Path) 
         assert listed.call("GET", f"/api/v1/files/{ids[-1]}/download").expect(200).body == bytes([299 % 256]) * 60_000
     finally:
         site.appliance.stop()
+
+
+def test_a_feed_of_megabytes_needs_no_temporary_file(site: SiteAlone) -> None:
+    client = site.client()
+    fields = {"description": "отчёт" * 200, "metadata": json.dumps({"note": "x" * 1200})}
+
+    def upload(number: int) -> str:
+        document = Document(f"{number}.txt", b"%d" % number)
+        return str(client.upload("/api/v1/files/upload", document, fields).expect(201).json["file_id"])
+
+    start = feed(client, None)[-1]["cursor"]
+    ids = [upload(number) for number in range(900)]
+    client.call("DELETE", f"/api/v1/files/{ids[0]}").expect(200, 204)
+    lines = feed(client, start)
+    assert len(client.call("GET", f"/api/v1/changes?after={start}&limit=5000").body) > 3 << 20
+    assert [line["record"]["file_id"] for line in lines[:-1]] == ids[1:] + ids[:1], "in the order of the changes"
+    positions = [line["lsn"] for line in lines[:-1]]
+    assert positions == sorted(set(positions))
+
+
+def feed(client: Client, after: str | None) -> list[Any]:
+    """What changed, to the end; the closing line last."""
+    lines: list[Any] = []
+    while True:
+        page = client.call("GET", "/api/v1/changes?limit=5000" + (f"&after={after}" if after else "")).expect(200)
+        *changes, end = map(json.loads, page.body.splitlines())
+        lines += changes
+        if not end["more"]:
+            return [*lines, end]
+        after = end["cursor"]

@@ -30,8 +30,9 @@ from .processes import interruptible
 from .programs import Appliance, ControlPlane, Fleet, ServiceAccount
 
 _HOLDINGS = (
-    "COPY (SELECT file_id, e.storage_id, f.epoch, f.lsn, f.missing_since IS NOT NULL AS missing, f.description"
-    " FROM files f JOIN storage_elements e ON e.id = f.appliance_id WHERE f.status <> 'deleted') TO STDOUT (FORMAT csv)"
+    "COPY (SELECT file_id, e.storage_id, f.epoch, f.lsn, f.missing_since IS NOT NULL AS missing,"
+    " encode(f.checksum, 'hex'), f.description FROM files f JOIN storage_elements e ON e.id = f.appliance_id"
+    " WHERE f.status <> 'deleted') TO STDOUT (FORMAT csv)"
 )
 _WRITERS = 6
 _CUT_SECONDS = (0.02, 0.4)
@@ -57,6 +58,7 @@ class Holding:
     storage_id: str
     epoch: int
     lsn: int
+    checksum: str
     description: str | None
 
 
@@ -314,6 +316,8 @@ class Converge:
                 problems.append(f"{file_id} was acknowledged and is on no appliance")
             elif found is not None and known.is_deleted:
                 problems.append(f"{file_id} was deleted and is back")
+            elif found is not None and found.checksum != known.sha256:
+                problems.append(f"{file_id} was acknowledged with other bytes")
             elif found is not None and found.description not in known.descriptions:
                 problems.append(f"{file_id} is described {found.description!r}, not one of {known.descriptions}")
         return problems
@@ -329,8 +333,9 @@ class Converge:
                     continue  # it lies there until its grace is over
                 if record["file_id"] in held:
                     problems.append(f"{record['file_id']} is on two appliances")
-                holding = Holding(site.storage_id, record["epoch"], record["lsn"], record.get("description"))
-                held[str(record["file_id"])] = holding
+                held[str(record["file_id"])] = Holding(
+                    site.storage_id, record["epoch"], record["lsn"], record["checksum"], record.get("description")
+                )
         return held, problems
 
     def _catalogue(self) -> tuple[dict[str, Holding], list[str]]:
@@ -339,8 +344,8 @@ class Converge:
         rows: dict[str, Holding] = {}
         problems: list[str] = []
         with target.open(newline="") as lines:
-            for file_id, storage_id, epoch, lsn, missing, description in csv.reader(lines):
-                rows[file_id] = Holding(storage_id, int(epoch), int(lsn), description or None)
+            for file_id, storage_id, epoch, lsn, missing, checksum, description in csv.reader(lines):
+                rows[file_id] = Holding(storage_id, int(epoch), int(lsn), checksum, description or None)
                 if missing == "t":
                     problems.append(f"{file_id} is marked missing")
         return rows, problems

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import paths, progress, rehearsal
 from .client import Client
@@ -40,6 +41,7 @@ _TOTALS = (
 )
 _BATCH = 100
 _TOKEN_SECONDS = 600
+_PAUSES = (1.0, 5.0, 15.0, 30.0)
 
 
 class DrillFailed(RuntimeError):
@@ -86,20 +88,38 @@ class Batches:
         self._local = threading.local()
 
     def upload(self, numbers: Sequence[int]) -> list[str]:
+        """As a patient client: what was refused because there is too much to do is sent again. A document whose answer
+        was lost is then there twice, which is no fault: both are in the catalogue."""
+        ids: list[str] = []
+        left = list(numbers)
+        for pause in (*_PAUSES, None):
+            results, told = self._send(left)
+            taken = [result["status"] == "success" for result in results]
+            ids += [str(result["file_id"]) for result in results if result["status"] == "success"]
+            left = [number for number, is_taken in zip(left, taken, strict=True) if not is_taken] if results else left
+            if not left:
+                break
+            if pause is None:
+                raise DrillFailed(f"{len(left)} of {len(numbers)} documents of a batch were refused: {told}")
+            time.sleep(pause)
+        return ids
+
+    def _send(self, numbers: Sequence[int]) -> tuple[list[dict[str, Any]], str]:
+        """What became of each; nothing when the whole request was refused for now."""
         boundary = f"drill-{secrets.token_hex(8)}"
         body = b"".join(self._part(boundary, number) for number in numbers) + f"--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        answer = self._client().call("POST", "/api/v1/files/batch/upload", headers=headers, body=body).expect(207)
-        results = answer.json["results"]
-        refused = [result for result in results if result["status"] != "success"]
-        if refused or len(results) != len(numbers):
-            raise DrillFailed(f"{len(refused)} of {len(numbers)} documents of a batch were refused: {refused[:2]}")
-        return [str(result["file_id"]) for result in results]
+        answer = self._client().call("POST", "/api/v1/files/batch/upload", headers=headers, body=body)
+        answer.expect(207, 503)
+        if answer.status == 503:
+            return [], answer.message
+        results: list[dict[str, Any]] = answer.json["results"]
+        return results, str([result for result in results if result["status"] != "success"][:2])
 
     def _client(self) -> Client:
         client: Client | None = getattr(self._local, "client", None)
         if client is None or time.monotonic() > self._local.renewal:
-            client = self._local.client = Client(self._base, self._account.token("files:write"))
+            client = self._local.client = Client(self._base, self._account.token("files:write"), timeout=600)
             self._local.renewal = time.monotonic() + _TOKEN_SECONDS
         return client
 
@@ -171,7 +191,7 @@ class Drill:
                 self._prefer(element)
                 numbers = range(turn * share, min((turn + 1) * share, self.files))
                 chunks = [numbers[i : i + _BATCH] for i in range(0, len(numbers), _BATCH)]
-                with ThreadPoolExecutor(8) as pool:
+                with ThreadPoolExecutor(24) as pool:
                     for ids in pool.map(batches.upload, chunks):
                         self.ids += ids
                         step.status = f"{len(self.ids)} of {self.files}"

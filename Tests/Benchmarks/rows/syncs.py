@@ -1,7 +1,9 @@
 """The catalogue follows four sites: everything new, nothing new, nothing to follow, a thousand changes.
 
-ROWS=n (default 1,000,000) are the documents of all four sites together. What PostgreSQL can do is measured with psql:
-four sessions COPY the same rows page by page and run the same statement (sync_page.sql).
+ROWS=n (default 1,000,000) are the documents of all four sites together. SITES=made (the default) serves made-up
+documents from site.py, so that the control plane and PostgreSQL have the machine for themselves; SITES=real puts that
+many into the real appliances, whose work then counts too. What PostgreSQL can do is measured with psql: four sessions
+COPY the same rows page by page and run the same statement (sync_page.sql).
 """
 
 from __future__ import annotations
@@ -23,14 +25,18 @@ from artstore.programs import Appliance, ControlPlane, Fleet
 from bed import Bed
 from comparison import BUILD, ROUNDS, Figure, figure
 from registry import Row
+from storage import build_engine, engine, fresh_disk
 
 _ROWS = int(os.environ.get("ROWS", "1000000"))
 _SITES = 4
 _PAGE = 5000
+_REAL = os.environ.get("SITES", "made") == "real"
 _FOLDER = Path(__file__).parent.parent
 
 
 def _prepare() -> None:
+    if _REAL:
+        build_engine()
     if not paths.given_program("controlplane"):
         swiftpackage.build("controlplane", "release", ["--product", "artstore-controlplane"], BUILD / "build.log")
 
@@ -50,6 +56,8 @@ class Sites:
         self.scratch = Path(tempfile.mkdtemp(prefix="artstore-bench-", dir="/var/tmp"))
         self.scratch.chmod(0o711)  # PostgreSQL's own user has to get through
         bed.cleaning.callback(paths.remove_tree, self.scratch)
+        # Millions of files are made faster on an empty file system, and are gone with it.
+        place = bed.cleaning.enter_context(fresh_disk("sites", _ROWS)) if _REAL else self.scratch
         self.postgres = PrivatePostgres(self.scratch / "postgres", self.scratch / "postgres.log")
         bed.cleaning.callback(self.postgres.stop)
         self.postgres.start()
@@ -60,12 +68,18 @@ class Sites:
         fleet = Fleet(self.plane)
         self.elements: list[str] = []
         self.served: list[subprocess.Popen[str]] = []
+        self.appliances: list[Appliance] = []
         for number in range(_SITES):
-            appliance = Appliance(self.scratch / f"a{number}", "rw", f"site-{number}", "release")
+            appliance = Appliance(place / f"a{number}", "rw", f"site-{number}", "release")
+            bed.cleaning.callback(appliance.stop)
             appliance.start()
             element = fleet.claim(appliance)
-            appliance.stop()
             self.elements.append(str(element["id"]))
+            if _REAL:
+                self.appliances.append(appliance)
+                self._put(appliance, _ROWS // _SITES)
+                continue
+            appliance.stop()
             command = [sys.executable, str(_FOLDER / "site.py"), str(appliance.port), str(appliance.data / "state")]
             command += [str(element["storage_id"]), str(_ROWS // _SITES), str(number)]
             site = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -73,8 +87,9 @@ class Sites:
             self.served.append(site)
         for site in self.served:
             self._told(site, "ready")
-        # Another epoch than the claimed appliance's: not a loss here.
-        self.sql("UPDATE storage_elements SET epoch = 7, loss_hold = false")
+        if not _REAL:
+            # Another epoch than the claimed appliance's: not a loss here.
+            self.sql("UPDATE storage_elements SET epoch = 7, loss_hold = false")
         self.admin = self.plane.login()
         print(f"  four sites serve {_ROWS} documents", flush=True)
 
@@ -84,7 +99,16 @@ class Sites:
         if site.stdout.readline().strip() != word:
             raise RuntimeError("a site ended; see above")
 
+    @staticmethod
+    def _put(appliance: Appliance, count: int) -> None:
+        """Documents by the engine itself, while the appliance is away."""
+        appliance.stop()
+        engine("fill", appliance.data, "--documents", count, "--bytes", 64)
+        appliance.start()
+
     def change(self, count: int) -> None:
+        for appliance in self.appliances:
+            self._put(appliance, count // _SITES)
         for site in self.served:
             assert site.stdin is not None
             site.stdin.write(f"{count // _SITES}\n")

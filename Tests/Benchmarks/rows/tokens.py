@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import multiprocessing
 import tempfile
 import threading
 import time
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from statistics import median
 
 from artstore import paths, swiftpackage
+from artstore.client import Client
 from artstore.postgres import PrivatePostgres
 from artstore.programs import ControlPlane, Fleet
 from bed import Bed
@@ -18,9 +22,13 @@ from registry import Row
 from servers import Server
 
 REQUESTS = 8_000
-STORM_CLIENTS = 16
-# Both answer 404 without the database: the one after it has checked the token, the other because no route fits.
+# Each with an account of its own, for many checks of one account at a time look like guessing and lock it. Enough to
+# keep every thread that checks passwords busy all the time.
+STORM_CLIENTS = 6
+# Both are answered without the database: the one after the token was checked, for "none" is no id; the other because
+# no route fits.
 CHECKED, UNCHECKED = "/api/v1/files/none", "/api/v1/paths/none"
+ANSWERS = {CHECKED: 400, UNCHECKED: 404}
 
 
 def prepare() -> None:
@@ -45,8 +53,13 @@ class Place:
         self.plane.start()
         bed.cleaning.callback(self.plane.stop)
         self.server = Server("control plane", self.plane.ports["query"], self.plane.process.pid)
+        self.storms = 0
         token = Fleet(self.plane).service_account("bench", "files:read").token()
         self.headers = {"Authorization": f"Bearer {token}"}
+        stranger = self.client()
+        stranger.request("GET", CHECKED)
+        if stranger.getresponse().status != 401:
+            raise RuntimeError(f"{CHECKED} does not check the token before all else")
 
     def client(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.plane.ports["query"], timeout=30)
@@ -57,7 +70,7 @@ class Place:
         client.request("GET", path, headers=self.headers)
         answer = client.getresponse()
         answer.read()
-        if answer.status != 404:
+        if answer.status != ANSWERS[path]:
             raise RuntimeError(f"{path} answered {answer.status}")
         return time.perf_counter() - start
 
@@ -77,31 +90,54 @@ class Place:
 
 
 class Storm:
-    """Administrators who log in as fast as they are answered."""
+    """Administrators who log in as fast as they are answered: a process of their own, for Python's threads would wait
+    for one another and not for the server."""
 
     def __init__(self, place: Place) -> None:
-        self._plane = place.plane
-        self._over = threading.Event()
         self.logins = 0
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(STORM_CLIENTS)]
+        context = multiprocessing.get_context("spawn")
+        self._over, self._count = context.Event(), context.Value("i", 0)
+        plane = place.plane
+        admin = plane.login()
+        logins = [f"storm-{place.storms}-{number}" for number in range(STORM_CLIENTS)]
+        place.storms += 1
+        for login in logins:
+            draft = {"login": login, "role": "readonly", "password": plane.password}
+            admin.call("POST", "/api/v1/admin-users", draft).expect(201)
+        arguments = (plane.url("admin"), logins, plane.password, self._over, self._count)
+        self._process = context.Process(target=_storm, args=arguments)
 
     def __enter__(self) -> Storm:
-        for thread in self._threads:
-            thread.start()
+        self._process.start()
+        deadline = time.monotonic() + 30
+        while not self._count.value:
+            if time.monotonic() > deadline or not self._process.is_alive():
+                raise RuntimeError("nobody could log in")
+            time.sleep(0.01)
+        self._count.value = 0
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.logins = self._count.value
         self._over.set()
-        for thread in self._threads:
-            thread.join()
+        self._process.join()
+        if self._process.exitcode or not self.logins:
+            raise RuntimeError("administrators could not log in; see above")
 
-    def _run(self) -> None:
-        question = {"login": self._plane.administrator, "password": self._plane.password}
-        while not self._over.is_set():
-            answer = self._plane.client("admin").call("POST", "/api/v1/auth/login", question)
-            with self._lock:
-                self.logins += answer.status == 200
+
+def _storm(base: str, logins: list[str], password: str, over: Event, count: Synchronized[int]) -> None:
+    def run(login: str) -> None:
+        while not over.is_set():
+            question = {"login": login, "password": password}
+            Client(base).call("POST", "/api/v1/auth/login", question).expect(200)
+            with count.get_lock():
+                count.value += 1
+
+    threads = [threading.Thread(target=run, args=(login,)) for login in logins]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def token_check(bed: Bed) -> list[Figure]:

@@ -40,12 +40,17 @@ public final class JournalArchive: Sendable {
         throw DiskError.failed("verify", self.path(segment.number))
       }
       try disk.reached(.archiveVerified)
-      try disk.unlink(path)
-      try disk.syncDirectory(configuration.directory, .segmentRemoval)
-      try disk.reached(.segmentRemoved)
+      try removeRaw([segment.number])
     } catch {
       throw error.isFailedSync ? .failed(error) : error.isFull ? .full(error) : .disk(error)
     }
+  }
+
+  /// Removes raw segments that the archive holds.
+  func removeRaw(_ numbers: [UInt64]) throws(DiskError) {
+    for number in numbers { try disk.unlink(configuration.segmentPath(number)) }
+    try disk.syncDirectory(configuration.directory, .segmentRemoval)
+    try disk.reached(.segmentRemoved)
   }
 
   /// What is read and written at once.

@@ -22,6 +22,8 @@ public final class JournalRecovery {
   public private(set) var sealed: [SealedSegment] = []
   /// What was set aside, if anything.
   public private(set) var tornTail: TornTail?
+  /// The last segment holds more than the journal's own marks.
+  private var holdsHistory = false
   /// The epoch of the last record; nil in a journal without any.
   public private(set) var lastEpoch: UInt64?
 
@@ -37,6 +39,7 @@ public final class JournalRecovery {
     } catch {
       throw .disk(error)
     }
+    segments = try withoutLeftovers(segments)
     try scan(attestedLSN: attestedLSN)
   }
 
@@ -107,7 +110,9 @@ public final class JournalRecovery {
     incarnation: UInt64, first: [(type: RecordType, payload: [UInt8])] = [], spares: SpareSegments? = nil
   ) throws(JournalError) -> sending Journal {
     let segment = try firstSegment()
-    let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, spares: spares)
+    let journal = Journal(
+      configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, holdsHistory: holdsHistory,
+      spares: spares)
     if journal.segmentEpoch != configuration.epoch { try journal.seal() }
     let now = time.now()
     let lsn = journal.add(.incarnation) { writer in
@@ -217,11 +222,13 @@ extension JournalRecovery {
 
   /// Walks one segment, noting what recovery must know.
   private func read(_ reader: inout SegmentReader) -> SegmentReader.End {
+    holdsHistory = false
     while true {
       switch reader.next() {
       case .end(let end): return end
       case .record(let record):
         lastLSN = record.lsn
+        holdsHistory = holdsHistory || record.type.isHistory
         if record.type == .checkpoint { checkpoint = record.payload }
         if record.type == .incarnation, let found = Incarnation(record) { incarnations.append(found) }
       }

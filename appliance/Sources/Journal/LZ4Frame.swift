@@ -136,10 +136,11 @@ enum LZ4Frame {
     guard LZ4F_isError(made) == 0, let context else { throw failure("decompress", made) }
     defer { LZ4F_freeDecompressionContext(context) }
     var out: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    // No more room than is asked for: a small frame's end, where its checksum stands, is not come to.
+    var chunk = [UInt8](repeating: 0, count: count)
     var position = 0
     while out.count < count {
-      var produced = chunk.count
+      var produced = count - out.count
       var consumed = frame.count - position
       let status = frame.withUnsafeBytes { source in
         LZ4F_decompress(context, &chunk, &produced, source.baseAddress.map { $0 + position }, &consumed, nil)
@@ -151,7 +152,7 @@ enum LZ4Frame {
         throw Failure(attempt: "decompress", message: "the frame is cut")
       }
     }
-    return Array(out.prefix(count))
+    return out
   }
 
   private static func failure(_ attempt: String, _ status: Int) -> Failure {

@@ -42,10 +42,14 @@ final class Committer: Sendable {
   private struct Core: ~Copyable {
     let journal: Journal
     var mode: ApplianceMode
+    /// When a segment was last sealed early, by uptime.
+    var sealed: Duration?
   }
 
   static let batchCommandsMax = 512
   static let batchBytesMax = 3 << 20
+  /// Between two segments that are sealed early.
+  static let earlySealInterval: Duration = .seconds(300)
 
   init(_ shared: Shared, journal: sending Journal, mode: ApplianceMode, queueLimit: Int) {
     self.shared = shared
@@ -132,7 +136,7 @@ final class Committer: Sendable {
         // Between batches only.
         if !batch.outcomes.isEmpty { break }
         rest.removeFirst()
-        seal(command, core.journal)
+        seal(command, &core)
         continue
       }
       rest.removeFirst()
@@ -210,10 +214,19 @@ final class Committer: Sendable {
     }
   }
 
-  private func seal(_ command: Command, _ journal: Journal) {
+  /// Seals a segment before it is full, so that its hash can be kept elsewhere. Only one that holds history, and
+  /// seldom: whoever asks often gets the same answer.
+  private func seal(_ command: Command, _ core: inout Core) {
+    let now = shared.time.uptime()
+    let isDue = core.sealed.map { now - $0 >= Self.earlySealInterval } ?? true
+    let seals = isDue && core.journal.holdsHistory
     do throws(JournalError) {
-      try journal.seal()
-      command.reply(.success(.done(lsn: journal.durableLSN)))
+      if seals {
+        try core.journal.seal()
+        core.sealed = now
+        publish(core)
+      }
+      command.reply(.success(.sealed(core.journal.head, isNew: seals)))
     } catch {
       if !error.isFull { shared.status.stop(error.description) }
       command.reply(.failure(error.isFull ? .full : .readOnly(error.description)))

@@ -249,7 +249,9 @@ final class Index: Sendable {
       reader = pooled
     } else {
       reader = Reader(connection: try SQLiteConnection(path, readOnly: true))
-      try reader.connection.execute("PRAGMA cache_size = -2048; PRAGMA mmap_size = 1073741824")
+      // The sandbox has no place for temporary files.
+      try reader.connection.execute(
+        "PRAGMA cache_size = -2048; PRAGMA mmap_size = 1073741824; PRAGMA temp_store = MEMORY")
     }
     let result: Result
     do throws(SQLiteError) {

@@ -15,6 +15,16 @@ final class FailingDisk: Disk {
     set { fails.store(newValue, ordering: .relaxed) }
   }
 
+  /// The next write puts down a half and reports a full disk. From then on `calls` tells what is called on files.
+  func fillUp() { isFull.store(true, ordering: .relaxed) }
+  var calls: [String] { called.withLock { $0 } }
+  private let isFull = Atomic(false)
+  private let called = Mutex<[String]>([])
+
+  fileprivate func note(_ call: String) { called.withLock { $0.append(call) } }
+  /// True once after `fillUp`.
+  fileprivate func takesFull() -> Bool { isFull.exchange(false, ordering: .relaxed) }
+
   func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
     FailingFile(try real.open(path, mode), disk: self)
   }
@@ -49,13 +59,22 @@ private final class FailingFile: DiskFile {
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(DiskError) -> Int {
     try real.read(into: buffer, at: offset)
   }
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) { try real.write(bytes, at: offset) }
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) {
+    guard disk.takesFull() else { return try real.write(bytes, at: offset) }
+    disk.note("full")
+    try real.write(UnsafeRawBufferPointer(rebasing: bytes.prefix(bytes.count / 2)), at: offset)
+    throw .full("pwrite", path)
+  }
   func sync(_ site: SyncSite) throws(DiskError) {
+    disk.note("sync \(site)")
     if disk.failsSync { throw .failed("fdatasync", path) }
     try real.sync(site)
   }
   func syncFileSystem(_ site: SyncSite) throws(DiskError) { try real.syncFileSystem(site) }
-  func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
+  func truncate(to size: Int) throws(DiskError) {
+    disk.note("truncate to \(size)")
+    try real.truncate(to: size)
+  }
   func allocate(_ count: Int) throws(DiskError) { try real.allocate(count) }
   func startWriteback(at offset: Int, count: Int) { real.startWriteback(at: offset, count: count) }
   func dropCache() { real.dropCache() }

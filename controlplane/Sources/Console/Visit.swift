@@ -15,7 +15,7 @@ struct Visit: Sendable {
 
   var actor: Person {
     Person(
-      id: session.administratorID, login: session.login, role: session.role, remote: request.remote.host,
+      id: session.administratorID, login: session.login, role: session.role, remote: request.client,
       trace: request.trace.traceID)
   }
 

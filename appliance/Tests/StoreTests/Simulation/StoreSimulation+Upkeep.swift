@@ -49,7 +49,10 @@ extension StoreSimulation {
 
   /// Takes attributes away, spoils them, adds a document that nobody knows.
   private func damage(_ store: Store) {
-    let rows = (try? store.documents(after: 0, limit: 1000)) ?? []  // the index is ready: the store runs
+    let all = (try? store.documents(after: 0, limit: 1000)) ?? []  // the index is ready: the store runs
+    // A full disk may have left some of them in the journal: then there is not even a directory to put anything in.
+    let files = disk.files(below: "/data/files")
+    let rows = all.filter { files["/data/" + $0.path] != nil }
     guard !rows.isEmpty else { return }
     for _ in 0..<(1 + random.below(2)) {
       let path = "/data/" + rows[random.below(rows.count)].path

@@ -18,8 +18,11 @@ struct FleetBackend: ConsoleFleet {
   func storageElement(_ id: String) async throws -> StorageElement? {
     guard let id = FileID(id) else { return nil }
     do {
-      var element = StorageElement(try await registry.get(id))
-      element.daysToFull = try await registry.daysToFull(id).map { Int(min($0, 100_000).rounded()) }
+      let view = try await registry.view(id)
+      let trend = try await registry.capacityTrend(id)
+      var element = StorageElement(view.element)
+      element.daysToFull = trend.daysToFull.map { Int($0.rounded()) }
+      element.standing = SiteStanding(view, trend, answeredShare: try await registry.answeredShare(id))
       return element
     } catch let error as APIError where error.code == .notFound {
       return nil
@@ -93,5 +96,15 @@ extension StorageElement {
       provenEqualAt: known.provenEqualAt, clockOffsetMilliseconds: known.clockOffsetMilliseconds.map { Int($0) },
       certificateExpiresAt: known.certificateExpiresAt, createdAt: known.createdAt, problem: known.lastError,
       syncFault: known.syncFault, isLossHeld: known.lossHold)
+  }
+}
+
+extension SiteStanding {
+  init(_ view: StorageElementView, _ trend: CapacityTrend, answeredShare: Double?) {
+    self.init(
+      answeredShare: answeredShare,
+      terms: view.alone.all.sorted { $0.days < $1.days }.map { Term(reason: $0.reason.rawValue, days: Int($0.days)) },
+      journalCheckedAt: view.journalCheckedAt, journalProblem: view.journalProblem,
+      points: trend.points.map { Point(at: $0.at, usedBytes: $0.usedBytes) }, bytesPerDay: trend.bytesPerDay)
   }
 }
