@@ -56,9 +56,9 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
 
   /// Those whose absence the simulation does not notice: the two that are not the store's; the thread that makes
   /// segments ahead and resumable uploads, which have tests of their own, and a refused batch, which has one too and is
-  /// met by one seed in thousands; two removals that lose nothing when a power cut undoes them (a raw segment beside its
-  /// archive, a stray file back where it was, to be set aside again); and one that needs a disk which is too full for
-  /// bytes that it has room for, just then.
+  /// met by one seed in thousands; two removals that lose nothing when a power cut undoes them (a raw segment beside
+  /// its archive, a stray file back where it was, to be set aside again); and one that needs a disk which is too full
+  /// for bytes that it has room for, just then.
   public static let notSimulated: Set<SyncSite> = [
     .segmentRemoval, .quarantineName, .segmentNotBegun,
     .exportBytes, .indexRemoval, .spareBytes, .batchTakenBack, .uploadPieceBytes, .ledgersTidied,
