@@ -128,7 +128,7 @@ int artstore_put(int directory, const char *name, const void *bytes, size_t coun
   if (descriptor < 0) return -1;
   int reason = 0;
   for (size_t done = 0; done < count && reason == 0;) {
-    ssize_t written = write(descriptor, (const char *)bytes + done, count - done);
+    ssize_t written = pwrite(descriptor, (const char *)bytes + done, count - done, (off_t)done);
     if (written >= 0) done += (size_t)written;
     else if (errno != EINTR) reason = errno;
   }

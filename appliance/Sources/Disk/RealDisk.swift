@@ -25,7 +25,7 @@ public struct RealDisk: Disk {
     var isOpen: CInt = 0
     let status = bytes.withUnsafeBytes { artstore_put(descriptor, name, $0.baseAddress, $0.count, &isOpen) }
     guard status == 0 else {
-      throw DiskError(isOpen != 0 ? "write" : "openat", "\(directory.path)/\(name)", code: errno)
+      throw DiskError(isOpen != 0 ? "pwrite" : "openat", "\(directory.path)/\(name)", code: errno)
     }
   }
 

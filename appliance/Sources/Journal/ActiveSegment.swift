@@ -65,8 +65,8 @@ struct ActiveSegment: ~Copyable {
     return ActiveSegment(header, file: file, bytes: bytes)
   }
 
-  /// Writes the header into a file that has its name. When the disk is full the segment before goes on: then nothing may
-  /// be left that looks like one that was begun.
+  /// Writes the header into a file that has its name. When the disk is full the segment before goes on: then nothing
+  /// may be left that looks like one that was begun.
   private static func begin(
     _ spare: any DiskFile, _ bytes: [UInt8], at path: String, disk: any Disk
   ) throws(DiskError) {

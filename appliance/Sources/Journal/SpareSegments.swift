@@ -2,9 +2,9 @@ public import Disk
 internal import Synchronization
 
 /// Files for segments to come, written full of zeros and synced ahead of time: a batch that lands in one changes bytes
-/// only, and its sync has no metadata of the file system to commit (decision 0015). The next segment's file also has its
-/// name already, durably, so that the change of segments waits for no metadata either (decision 0071). A thread of its
-/// own keeps them ready; without one the journal makes each segment when it needs it, which is only slower.
+/// only, and its sync has no metadata of the file system to commit (decision 0015). The next segment's file also has
+/// its name already, durably, so that the change of segments waits for no metadata either (decision 0071). A thread of
+/// its own keeps them ready; without one the journal makes each segment when it needs it, which is only slower.
 ///
 /// Nothing is told of a spare anywhere: what a process leaves behind is removed by the next one, or was not begun
 /// (`JournalRecovery.segments`).
@@ -52,8 +52,8 @@ public final class SpareSegments: Sendable {
     } while wake.take(upTo: 1, timeout: nil) != nil
   }
 
-  /// A sync of the journal's directory failed: final, as any is. What others had changed in it may have been dropped, and
-  /// their own next sync would not tell.
+  /// A sync of the journal's directory failed: final, as any is. What others had changed in it may have been dropped,
+  /// and their own next sync would not tell.
   public var failure: DiskError? { state.withLock { $0.failure } }
 
   /// Names or makes one more; false when there are enough, or none can be made now.

@@ -77,8 +77,8 @@ extension Index {
     }
   }
 
-  /// Lines of the rows with ids in (`after`, `until`], in id order, and the LSN of the state that they are read from. As
-  /// `page`.
+  /// Lines of the rows with ids in (`after`, `until`], in id order, and the LSN of the state that they are read from.
+  /// As `page`.
   func range(
     after: FileID?, until: FileID, limit: Int
   ) throws(SQLiteError) -> (lines: [UInt8], count: Int, applied: UInt64, hasMore: Bool) {

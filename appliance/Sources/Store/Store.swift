@@ -24,6 +24,8 @@ public final class Store: Sendable {
   let committer: Committer
   let capacity: Capacity
   let workers: DiskWorkers
+  /// Apart from `workers`: a sync that takes a second must not keep others from hashing.
+  let hashers: DiskWorkers
   let keeper: Keeper
   let archive: JournalArchive
   private let spares: SpareSegments
@@ -80,7 +82,8 @@ public final class Store: Sendable {
       committer: parts.committer, shared: parts.shared, archive: parts.archive,
       archiveBytesMax: configuration.archiveBytesMax)
     do throws(DiskError) {
-      workers = try DiskWorkers(threads: configuration.runsThreads ? 2 : 0)
+      workers = try DiskWorkers("store-io", threads: configuration.runsThreads ? 2 : 0)
+      hashers = try DiskWorkers("store-hash", threads: configuration.runsThreads ? 2 : 0)
       if configuration.runsThreads { try startThreads() }
     } catch {
       throw .disk(error)
@@ -146,6 +149,7 @@ public final class Store: Sendable {
     spares.wake.close()
     for thread in threads.withLock({ $0 }) { thread.join() }
     workers.stop()
+    hashers.stop()
     spares.close()
     if shared.status.readOnlyReason == nil {
       flush()
