@@ -183,7 +183,8 @@ CREATE TABLE public.fleet_chain_pins (
     epoch bigint NOT NULL,
     lsn bigint NOT NULL,
     chain_head text NOT NULL,
-    pinned_at timestamp with time zone DEFAULT now() NOT NULL
+    pinned_at timestamp with time zone DEFAULT now() NOT NULL,
+    segment bigint
 );
 
 CREATE TABLE public.fleet_chain_standing (
@@ -518,6 +519,8 @@ CREATE INDEX identity_revocations_expiry ON public.identity_revocations USING bt
 CREATE UNIQUE INDEX identity_service_accounts_name ON public.identity_service_accounts USING btree (lower(name));
 
 CREATE INDEX identity_signing_keys_by_time ON public.identity_signing_keys USING btree (activates_at);
+
+CREATE INDEX storage_element_health_at ON public.storage_element_health USING brin (checked_at);
 
 CREATE TRIGGER files_count_delete AFTER DELETE ON public.files REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION public.files_count_removed();
 

@@ -8,10 +8,10 @@ struct Pieces {
     seed = input.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
   }
 
-  /// The whole, byte by byte (of short ones), and two ways in between.
+  /// The whole first, two ways in between, and byte by byte (of short ones).
   func ways(_ bytes: [UInt8]) -> [[[UInt8]]] {
     var ways = [[bytes], cut(bytes, upTo: 7, way: 1), cut(bytes, upTo: 64, way: 2)]
-    if bytes.count <= 512 { ways.append(bytes.map { [$0] }) }
+    if bytes.count <= 128 { ways.append(bytes.map { [$0] }) }
     return ways
   }
 
@@ -21,7 +21,8 @@ struct Pieces {
     return (0..<count).map { _ in Int(Self.next(&state) % UInt64(limit + 1)) }
   }
 
-  private func cut(_ bytes: [UInt8], upTo length: Int, way: UInt64) -> [[UInt8]] {
+  /// Pieces of 1 to `length` bytes; each `way` cuts otherwise.
+  func cut(_ bytes: [UInt8], upTo length: Int, way: UInt64) -> [[UInt8]] {
     var state = seed &+ way
     var pieces: [[UInt8]] = []
     var start = 0

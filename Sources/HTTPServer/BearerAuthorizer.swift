@@ -79,8 +79,7 @@ public struct BearerAuthorizer: Authorizer {
     let principal = Principal(
       subject: claims.subject, scopes: claims.scopes, role: claims.role, actsFor: claims.actsFor, peer: request.peer)
     request.lastToken = KnownToken(
-      field: Array(field.utf8), verifier: verifier, verified: verified, principal: principal,
-      isAskedAfter: isRevoked != nil)
+      verifier: verifier, verified: verified, principal: principal, isAskedAfter: isRevoked != nil)
     return principal
   }
 

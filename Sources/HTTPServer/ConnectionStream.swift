@@ -17,28 +17,31 @@ final class ConnectionStream {
   let channel: Channel
   let output: SendBuffer
   let tls: TLSConnection?
-  private let limits: HTTPLimits
+  private let server: HTTPServer
   private var isPlainDrained = false
   /// A wait has ended and nothing was received since.
   private var isFreshlyWoken = true
-  private var receiving: Progress
-  private var sending: Progress
+  private var receiving = Progress()
+  private var sending = Progress()
 
-  init(channel: Channel, tls: TLSConnection?, output: SendBuffer, limits: HTTPLimits) {
+  init(channel: Channel, tls: TLSConnection?, output: SendBuffer, server: HTTPServer) {
     self.channel = channel
     self.tls = tls
     self.output = output
-    self.limits = limits
-    receiving = Progress(limits)
-    sending = Progress(limits)
+    self.server = server
   }
 
   var loop: EventLoop { channel.loop }
+  /// Not held: there are many connections.
+  private var limits: HTTPLimits { server.configuration.limits }
 
   func handshake() async throws(ConnectionEnd) {
     guard let tls else { return }
     let deadline = Deadline.after(limits.handshakeTimeout)
     while true {
+      // Nobody's request shall wait for more than one of these.
+      await loop.takeTurn()
+      guard !channel.isClosed else { throw .stopped }
       switch tls.handshake() {
       case .done:
         try await flush(.handshake, until: deadline)
@@ -97,8 +100,8 @@ final class ConnectionStream {
 
   /// A new request: its body and its answer are paced from zero.
   func restartPace() {
-    receiving = Progress(limits)
-    sending = Progress(limits)
+    receiving = Progress()
+    sending = Progress()
   }
 
   /// Waits for something to receive, having sent what is gathered: the peer may be waiting for it.
@@ -123,7 +126,7 @@ final class ConnectionStream {
   func waitForBody(receivedSinceLast count: Int) async throws(ConnectionEnd) {
     let start = Deadline.now
     try await waitToReceive(.body, until: .after(limits.bodyIdleTimeout))
-    guard receiving.add(bytes: count, waited: Deadline.now.since(start)) else {
+    guard receiving.add(bytes: count, waited: Deadline.now.since(start), within: limits) else {
       throw .tooSlow(.body)
     }
   }
@@ -141,7 +144,7 @@ final class ConnectionStream {
         do { try await channel.writable(until: limit, wait.text) } catch {
           throw ConnectionEnd(error, waitingFor: wait)
         }
-        guard sending.add(bytes: before - output.count, waited: Deadline.now.since(start)) else {
+        guard sending.add(bytes: before - output.count, waited: Deadline.now.since(start), within: limits) else {
           throw .tooSlow(.answer)
         }
       }

@@ -40,7 +40,7 @@ extension HTTPConnection: ChannelReader {
     }
     // More is there: the task sees to it, so that others get their turn.
     guard input.isEmpty, stream.isSurelyBlocked else { return nil }
-    return loop.now.after(nanoseconds: idleNanoseconds)
+    return stillDeadline
   }
 
   /// Whether the answer is out. If not, `handedOver` says how to go on.

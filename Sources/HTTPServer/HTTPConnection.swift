@@ -22,15 +22,19 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   let stream: ConnectionStream
   let remote: SocketAddress
   private(set) var origin: RequestOrigin
-  let limits: HTTPLimits
   private let logsAccess: Bool
   /// `limits.idleTimeout`: taken for every request.
   let idleNanoseconds: Int64
+  private let stillNanoseconds: Int64
   private(set) var phase = Phase.handshake
   /// When the phase began.
   private var since: Deadline
   /// What the socket told while the connection's task slept, for the task to go on with.
   var handedOver: HandedOver?
+  /// It has kept still for a while and has no task: the channel asks it, and `parkEnded` gets it a new one.
+  private(set) var isParked = false
+  /// Counted among the loop's connections.
+  var isCounted = false
   /// Why somebody else closed it.
   private var fate: ConnectionEnd?
   /// Its place among the loop's connections.
@@ -46,19 +50,24 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.context = context
     self.stream = stream
     self.remote = remote
-    origin = RequestOrigin(remote: remote, peer: nil, peerSPKI: nil, exporter: nil)
-    limits = context.server.configuration.limits
+    origin = RequestOrigin(
+      remote: remote, peer: nil, peerSPKI: nil, exporter: nil, proxies: context.server.configuration.trustedProxies,
+      sampledShare: context.server.sampledShare)
+    let limits = context.server.configuration.limits
     logsAccess = context.server.configuration.logsAccess && context.server.logger.level <= .info
     idleNanoseconds = limits.idleTimeout.wholeNanoseconds
+    stillNanoseconds = limits.stillTimeout.wholeNanoseconds
     since = context.loop.now
   }
 
   var loop: EventLoop { context.loop }
   var server: HTTPServer { context.server }
+  /// Not held: there are many connections.
+  var limits: HTTPLimits { context.server.configuration.limits }
 
-  /// The connection's whole life. The socket is closed afterwards.
+  /// The connection's whole life, or as much of it as needs a task. The socket is closed afterwards unless `isParked`.
   func serve() async {
-    defer { stream.channel.close() }
+    defer { if !isParked { stream.channel.close() } }
     // Said once for the connection's life, so that the wait before each request need not say it.
     await withTaskCancellationHandler {
       await serveRequests()
@@ -69,14 +78,14 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
 
   private func serveRequests() async {
     do {
-      try await shakeHands()
+      if phase == .handshake { try await shakeHands() }
       while let head = try await nextHead() {
         guard try await exchange(head), !context.isStopping else {
           await linger()
           return
         }
       }
-      stream.finish()
+      if !isParked { stream.finish() }
     } catch {
       await end(fate ?? error)
     }
@@ -124,7 +133,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
       exporter: { [unowned self] label, count in
         // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
         EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil
-      })
+      },
+      proxies: server.configuration.trustedProxies, sampledShare: server.sampledShare)
   }
 
   private func end(_ reason: ConnectionEnd) async {
@@ -175,14 +185,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   private func nextHead() async throws(ConnectionEnd) -> RequestHead? {
     body = IncomingBody()
     var headDeadline: Deadline?
-    var idleDeadline = loop.now.after(nanoseconds: idleNanoseconds)
-    var answered = requestNumber
     while true {
-      if answered != requestNumber {
-        // Requests were answered while this slept.
-        answered = requestNumber
-        idleDeadline = loop.now.after(nanoseconds: idleNanoseconds)
-      }
       if let handedOver {
         self.handedOver = nil
         switch try await goOn(with: handedOver) {
@@ -216,18 +219,51 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
         if let headDeadline {
           try await stream.waitForHead(.head, until: headDeadline)
         } else {
-          enter(.idle)
-          if context.isStopping, requestNumber > 0 { return nil }
-          do { try await stream.waitForHead(.idle, until: idleDeadline, reader: self) } catch {
-            server.metrics.refusals.increment(server.configuration.name, (fate ?? error).reason)
-            return nil
-          }
+          guard try await keepStill() else { return nil }
         }
       case .end where headDeadline == nil: return nil
       case .end: throw .gone("closed in the middle of a head")
       case .failed(let why): if headDeadline == nil { return nil } else { throw .gone(why) }
       }
     }
+  }
+
+  /// Waits between two requests. False: the connection ends, or goes on without this task.
+  private func keepStill() async throws(ConnectionEnd) -> Bool {
+    // Bytes that make no head, like those of a TLS record in pieces, don't put its end off.
+    if phase != .idle { enter(.idle) }
+    if context.isStopping, requestNumber > 0 { return false }
+    do {
+      try await stream.waitForHead(.idle, until: stillDeadline, reader: self)
+      return true
+    } catch .timedOut where loop.now < idleDeadline {
+      // What has not asked for anything yet may not stay when the server stops: its task sees to that.
+      isParked =
+        requestNumber > 0 && context.mayPark
+        && stream.channel.park(until: idleDeadline, PeerWait.idle.text, reader: self)
+      return !isParked
+    } catch {
+      server.metrics.refusals.increment(server.configuration.name, (fate ?? error).reason)
+      return false
+    }
+  }
+
+  private var idleDeadline: Deadline { since.after(nanoseconds: idleNanoseconds) }
+
+  /// When the wait for the next request is to be looked at: a task that has had nothing to do for long is given up.
+  var stillDeadline: Deadline {
+    isParked || requestNumber == 0 || !context.mayPark
+      ? idleDeadline : since.after(nanoseconds: min(stillNanoseconds, idleNanoseconds))
+  }
+
+  func parkEnded(_ failure: ReactorError?) {
+    isParked = false
+    guard let failure else { return context.wake(self) }
+    let end = fate ?? ConnectionEnd(failure, waitingFor: .idle)
+    server.metrics.refusals.increment(server.configuration.name, end.reason)
+    stream.finish()
+    stream.channel.close()
+    server.ended(self, context)
   }
 
   private func enter(_ next: Phase) {
@@ -322,6 +358,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     let nanoseconds = Deadline.clock.nanoseconds - started.nanoseconds
     let request = handled.request
     context.figures.count(request.method, handled.route, status, nanoseconds: nanoseconds)
+    if let spans = server.spans { note(handled, status, nanoseconds, failure, in: spans) }
     guard logsAccess || failure != nil else { return }
     server.logger.info(
       failure == nil ? "request" : "request cut off",

@@ -20,6 +20,9 @@ public struct HTTPLimits: Sendable {
   public var headTimeout = Duration.seconds(10)
   /// Between requests.
   public var idleTimeout = Duration.seconds(75)
+  /// A connection that keeps still so long between two requests gives up its task, and with it some 6 KiB, until it is
+  /// needed again.
+  public var stillTimeout = Duration.seconds(1)
   /// Between two pieces of a body, either way.
   public var bodyIdleTimeout = Duration.seconds(30)
   /// A body slower than this, after `bodyGrace` of waiting for the peer, either way, is cut off. 0: never.

@@ -6,8 +6,15 @@ extension HTTPServer {
   /// Takes connections until the listener is closed, then waits for those that are open.
   func accept(_ listener: Channel, _ context: LoopContext) async {
     await withDiscardingTaskGroup { group in
+      // Nobody parks once nobody gives tasks.
+      defer {
+        for connection in context.takeWoken() { group.addTask { await self.run(connection, context) } }
+        context.endParked()
+      }
+      context.listener = listener
       var inARow = 0
       while !listener.isClosed {
+        for connection in context.takeWoken() { group.addTask { await self.run(connection, context) } }
         switch listener.accept() {
         case .connection(let descriptor, let remote):
           if let connection = admit(descriptor, remote, context) {
@@ -83,7 +90,7 @@ extension HTTPServer {
     let output = SendBuffer(loop: context.loop)
     do {
       let tls = try context.acceptor?.connection(descriptor: descriptor, output: output)
-      let stream = ConnectionStream(channel: channel, tls: tls, output: output, limits: configuration.limits)
+      let stream = ConnectionStream(channel: channel, tls: tls, output: output, server: self)
       return HTTPConnection(context: context, stream: stream, remote: remote)
     } catch {
       channel.close()
@@ -92,8 +99,13 @@ extension HTTPServer {
   }
 
   private func run(_ connection: HTTPConnection, _ context: LoopContext) async {
-    context.add(connection)
+    if !connection.isCounted { context.add(connection) }
     await connection.serve()
+    if !connection.isParked { ended(connection, context) }
+  }
+
+  /// Its socket is closed.
+  func ended(_ connection: HTTPConnection, _ context: LoopContext) {
     context.remove(connection)
     admission.leave(connection.remote.network)
     metrics.connections.set(Double(admission.open), configuration.name)

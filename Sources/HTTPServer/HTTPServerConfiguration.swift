@@ -12,15 +12,18 @@ public struct HTTPServerConfiguration: Sendable {
   public var limits: HTTPLimits
   /// One log entry a request. Errors are logged in any case.
   public var logsAccess: Bool
+  /// nil: `Request.client` is whoever holds the connection, whatever it says.
+  public var trustedProxies: TrustedProxies?
 
   public init(
     name: String, address: SocketAddress, tls: TLSServerContext?, limits: HTTPLimits = HTTPLimits(),
-    logsAccess: Bool = true
+    logsAccess: Bool = true, trustedProxies: TrustedProxies? = nil
   ) {
     self.name = name
     self.address = address
     self.tls = tls
     self.limits = limits
     self.logsAccess = logsAccess
+    self.trustedProxies = trustedProxies
   }
 }

@@ -5,8 +5,6 @@ internal import Synchronization
 /// A token as a connection's request brought it, what it was found to say, and who that makes the caller. Good only
 /// for the verifier that found it.
 final class KnownToken: Sendable {
-  /// The whole `Authorization` field.
-  private let field: [UInt8]
   let verifier: TokenVerifier
   let verified: TokenVerifier.Verified
   /// Whether somebody has to be asked each time if the token was revoked.
@@ -15,10 +13,7 @@ final class KnownToken: Sendable {
   let stamp = Atomic<Int>(0)
   private let principal: Principal
 
-  init(
-    field: [UInt8], verifier: TokenVerifier, verified: TokenVerifier.Verified, principal: Principal, isAskedAfter: Bool
-  ) {
-    self.field = field
+  init(verifier: TokenVerifier, verified: TokenVerifier.Verified, principal: Principal, isAskedAfter: Bool) {
     self.verifier = verifier
     self.verified = verified
     self.principal = principal
@@ -27,7 +22,7 @@ final class KnownToken: Sendable {
 
   /// The caller, if the request brings this very token and the keys are the same. Its times are looked at each time.
   func caller(of request: Request) throws(APIError) -> Principal? {
-    guard request.head.authorization(is: field) else { return nil }
+    guard request.head.authorization(is: verified.field) else { return nil }
     do {
       return try verifier.isStillGood(verified) ? principal : nil
     } catch {

@@ -12,6 +12,13 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   /// Where the next look for an expendable connection begins.
   private var cursor = 0
   private(set) var isStopping = false
+  /// Connections that have no task and need one again.
+  private var woken: [HTTPConnection] = []
+  /// Whoever gives tasks waits here for connections; nil before and after.
+  var listener: Channel?
+
+  /// Whether a connection may go on without a task.
+  var mayPark: Bool { listener != nil && !isStopping }
   /// A head under construction; its memory is used again and again.
   var head = ResponseHeadWriter()
   var figures: LoopFigures
@@ -36,7 +43,24 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
     return civil
   }
 
+  func wake(_ connection: HTTPConnection) {
+    woken.append(connection)
+    listener?.nudge()
+  }
+
+  func takeWoken() -> [HTTPConnection] {
+    defer { woken.removeAll() }
+    return woken
+  }
+
+  /// From now on every connection has a task; those without end.
+  func endParked() {
+    listener = nil
+    for connection in connections where connection.isParked { connection.stop() }
+  }
+
   func add(_ connection: HTTPConnection) {
+    connection.isCounted = true
     connection.place = connections.count
     connections.append(connection)
   }

@@ -8,7 +8,7 @@ internal import Synchronization
 public final class TokenVerifier: Sendable {
   /// A longer token is refused unread.
   public static let tokenBytesMax = 8192
-  /// At most twice this many verified tokens are remembered: 8192, about 4 MiB.
+  /// At most twice this many verified tokens are remembered: 8192, about 12 MiB.
   static let cacheCountMax = 4096
 
   public let audience: String
@@ -68,13 +68,16 @@ public final class TokenVerifier: Sendable {
   /// What a token was found to say, for whoever sees the very same token again and again.
   public final class Verified: Sendable {
     public let claims: TokenClaims
+    /// The `Authorization` field that brings it, held once for all who remember it.
+    public let field: [UInt8]
     fileprivate let generation: Int
     /// The claims' times in microseconds, to be compared with the present.
     fileprivate let begin: Int64
     fileprivate let end: Int64
 
-    fileprivate init(_ claims: TokenClaims, _ generation: Int) {
+    fileprivate init(_ claims: TokenClaims, _ token: String, _ generation: Int) {
       self.claims = claims
+      field = Array("Bearer \(token)".utf8)
       begin = max(claims.notBefore, claims.issuedAt).microseconds
       end = claims.expiresAt.microseconds
       self.generation = generation
@@ -107,7 +110,7 @@ public final class TokenVerifier: Sendable {
     let claims = try parsed.claims()
     guard issuer == nil || claims.issuer == issuer else { throw .wrongIssuer }
     guard claims.audience.contains(audience) else { throw .wrongAudience }
-    let verified = Verified(claims, generation)
+    let verified = Verified(claims, token, generation)
     try checkTimes(verified)
     state.withLock { $0.remember(hash, verified) }
     return verified

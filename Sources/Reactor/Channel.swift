@@ -6,6 +6,10 @@ public protocol ChannelReader: AnyObject {
   /// Called on the loop's thread. The deadline until which the task goes on waiting, after everything there was to read
   /// has been read and dealt with; nil to wake it.
   func readyToRead() -> Deadline?
+
+  /// A wait without a task (`park`) is over, on the loop's thread: `readyToRead` said nil or the peer ended (nil), its
+  /// deadline passed, or the channel was closed (`.cancelled`).
+  func parkEnded(_ failure: ReactorError?)
 }
 
 /// A connected or listening socket, registered with its loop once and edge-triggered. Owned by tasks of that loop and
@@ -32,6 +36,8 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   private var timerDue = Deadline.never
   public private(set) var isClosed = false
   private var reader: (any ChannelReader)?
+  /// The reader waits without a task.
+  private var isParked = false
   /// The peer's end, or an error, was told once and will not be told again.
   private var hasEnd = false
 
@@ -73,6 +79,23 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     if let failure { throw failure }
     sides[Self.read].isReady = false
   }
+
+  /// Waits without a task, which costs memory as long as it lives: `reader` is asked whenever something came, and told
+  /// when the wait is over. Nobody waits to read meanwhile. False, and nothing begins, when there may be something to
+  /// read now.
+  public func park(until deadline: Deadline, _ what: StaticString, reader: any ChannelReader) -> Bool {
+    precondition(!isClosed && sides[Self.read].continuation == nil, "somebody waits to read, or nobody ever will")
+    if mayBeReadable { return false }
+    self.reader = reader
+    isParked = true
+    sides[Self.read].deadline = deadline
+    sides[Self.read].what = what
+    schedule(deadline)
+    return true
+  }
+
+  /// Ends a wait to read early, if there is one.
+  public func nudge() { resume(Self.read, nil) }
 
   /// Suspends until there may be room to write. To be called after a write gave EAGAIN; it may return early.
   public func writable(until deadline: Deadline, _ what: StaticString) async throws(ReactorError) {
@@ -120,7 +143,7 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
 
   /// Whether the waiting task need not be woken.
   private func isDealtWith() -> Bool {
-    guard let reader, sides[Self.read].continuation != nil else { return false }
+    guard let reader, isParked || sides[Self.read].continuation != nil else { return false }
     sides[Self.read].isReady = false
     guard let deadline = reader.readyToRead() else { return false }
     sides[Self.read].deadline = deadline
@@ -132,7 +155,7 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   func timerFired(now: Deadline) -> Deadline? {
     // One timer serves every wait: it is moved only when it fires, so a wait that ends in time costs nothing.
     var next = Deadline.never
-    for side in 0..<2 where sides[side].continuation != nil {
+    for side in 0..<2 where sides[side].continuation != nil || (side == Self.read && isParked) {
       if sides[side].deadline <= now {
         resume(side, .timedOut(sides[side].what.description))
       } else {
@@ -194,6 +217,13 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
   }
 
   private func resume(_ side: Int, _ failure: ReactorError?) {
+    if side == Self.read, isParked {
+      let reader = reader
+      isParked = false
+      self.reader = nil
+      reader?.parkEnded(failure)
+      return
+    }
     guard let continuation = sides[side].continuation else { return }
     sides[side].continuation = nil
     continuation.resume(returning: failure)

@@ -27,9 +27,17 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   private let wakeup: CInt
   private let remote = Mutex(Remote())
   private var local: [UnownedJob] = []
-  private var batch: [UnownedJob] = []
+  /// Those before it have been run.
+  private var nextJob = 0
+  /// So many jobs run before sockets are looked at again: what can be answered at once must not wait for a crowd of
+  /// tasks that all have a little to do.
+  private static let jobsInARow = 16
   private var actions: [@Sendable (EventLoop) -> Void] = []
   private var isStopping = false
+  /// Who waits to do something that takes long, the first at `longestWaiting`.
+  private var waitingForTurn: [UnsafeContinuation<Void, Never>] = []
+  private var longestWaiting = 0
+  private var isTurnTaken = false
   private var scratchMemory: UnsafeMutableRawBufferPointer?
   var watchers = WatcherTable()
   var timers = Timers()
@@ -96,6 +104,29 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
     if isCurrent { action(self) } else { hand { $0.actions.append(action) } }
   }
 
+  /// Before a piece of work that keeps the loop for some tenths of a millisecond, such as a handshake's signatures:
+  /// one task a turn of the loop goes on, the others wait in line, and in between everybody else gets served. On the
+  /// loop's thread.
+  public func takeTurn() async {
+    guard isTurnTaken || longestWaiting < waitingForTurn.count else {
+      isTurnTaken = true
+      return
+    }
+    await withUnsafeContinuation { waitingForTurn.append($0) }
+  }
+
+  private func giveTurn() {
+    isTurnTaken = longestWaiting < waitingForTurn.count
+    guard isTurnTaken else { return }
+    waitingForTurn[longestWaiting].resume()
+    longestWaiting += 1
+    // Room is given back when most of it is behind us: each place is moved once at most.
+    if longestWaiting * 2 > waitingForTurn.count {
+      waitingForTurn.removeFirst(longestWaiting)
+      longestWaiting = 0
+    }
+  }
+
   func stop() { hand { $0.isStopping = true } }
 
   private func hand(_ change: (inout sending Remote) -> Void) {
@@ -126,21 +157,32 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
         }
       }
       fireTimers()
+      giveTurn()
     }
     clinux_set_current_loop(nil)
   }
 
-  /// One batch: what the jobs enqueue waits until sockets have been looked at, so that nobody starves.
+  /// Some of the jobs that are there; what they enqueue waits until sockets have been looked at: nobody starves.
   private func runJobs() {
-    guard !local.isEmpty else { return }
-    swap(&local, &batch)
     let executor = asUnownedTaskExecutor()
-    for job in batch { job.runSynchronously(on: executor) }
-    batch.removeAll(keepingCapacity: true)
+    let end = min(local.count, nextJob + Self.jobsInARow)
+    while nextJob < end {
+      let job = local[nextJob]
+      nextJob += 1
+      job.runSynchronously(on: executor)
+    }
+    if nextJob == local.count {
+      local.removeAll(keepingCapacity: true)
+      nextJob = 0
+    } else if nextJob * 2 > local.count {
+      // Each place is moved once at most.
+      local.removeFirst(nextJob)
+      nextJob = 0
+    }
   }
 
   private func waitMilliseconds() -> CInt {
-    if !local.isEmpty { return 0 }
+    if nextJob < local.count { return 0 }
     guard let due = timers.earliest, due != .never else { return -1 }
     // From the turn's beginning: the clock is not asked again for what its jobs took.
     let left = due.nanoseconds - now.nanoseconds

@@ -43,20 +43,26 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   /// Whom a limit counts as one: the IPv4 address (also one mapped into IPv6), or the /64 of an IPv6 one, which is what
   /// a provider hands to one customer.
   public var network: UInt64 {
-    withStorage { storage, _ -> UInt64 in
+    let bits = bits
+    return bits.high == 0 && bits.low >> 32 == 0xFFFF ? bits.low : bits.high
+  }
+
+  /// The 128 bits of the address as of IPv6; an IPv4 one is mapped (`::ffff:…`).
+  public var bits: (high: UInt64, low: UInt64) {
+    withStorage { storage, _ -> (high: UInt64, low: UInt64) in
       withUnsafeBytes(of: &storage) { raw in
-        let mapped: UInt64 = 0xFFFF << 32
         if raw.load(as: sockaddr.self).sa_family == sa_family_t(AF_INET) {
-          return mapped | UInt64(UInt32(bigEndian: raw.load(as: sockaddr_in.self).sin_addr.s_addr))
+          return (0, 0xFFFF << 32 | UInt64(UInt32(bigEndian: raw.load(as: sockaddr_in.self).sin_addr.s_addr)))
         }
         var address = raw.load(as: sockaddr_in6.self).sin6_addr
         return withUnsafeBytes(of: &address) { bytes in
-          let high = UInt64(bigEndian: bytes.load(as: UInt64.self))
-          let low = UInt64(bigEndian: bytes.load(fromByteOffset: 8, as: UInt64.self))
-          return high == 0 && low >> 32 == 0xFFFF ? low : high
+          (
+            UInt64(bigEndian: bytes.load(as: UInt64.self)),
+            UInt64(bigEndian: bytes.load(fromByteOffset: 8, as: UInt64.self))
+          )
         }
       }
-    } ?? 0
+    } ?? (0, 0)
   }
 
   init(_ storage: sockaddr_storage) {

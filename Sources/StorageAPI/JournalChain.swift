@@ -10,9 +10,13 @@ public struct JournalChain: Sendable, Hashable, Codable {
     public var firstLSN: UInt64
     /// SHA-256 of the whole segment before this one.
     public var previous: Checksum
+    /// SHA-256 of this segment's bytes as they are now: of sealed ones, where `contents` was asked for.
+    public var hash: Checksum?
+    /// Why its bytes cannot be read, where they were to be.
+    public var problem: String?
 
     enum CodingKeys: String, CodingKey {
-      case number, epoch, previous
+      case number, epoch, previous, hash, problem
       case firstLSN = "first_lsn"
     }
 
@@ -30,6 +34,8 @@ public struct JournalChain: Sendable, Hashable, Codable {
   public var prunedLSN: UInt64
 
   public static let limitMax = 200
+  /// With `contents`, which reads whole segments.
+  public static let contentsLimitMax = 8
 
   enum CodingKeys: String, CodingKey {
     case epoch, segments
@@ -40,5 +46,19 @@ public struct JournalChain: Sendable, Hashable, Codable {
     self.epoch = epoch
     self.segments = segments
     self.prunedLSN = prunedLSN
+  }
+}
+
+/// Answer to `POST /journal/seal`.
+public struct JournalSealAnswer: Sendable, Hashable, Codable {
+  /// A segment was sealed now. False: nothing is in the active one that is worth it, or another was sealed so a moment
+  /// ago.
+  public var sealed: Bool
+  /// The chain's newest link: what to keep.
+  public var head: JournalChain.Link
+
+  public init(sealed: Bool, head: JournalChain.Link) {
+    self.sealed = sealed
+    self.head = head
   }
 }

@@ -53,8 +53,9 @@ public final class TLSConnection {
   public func handshake() -> Step {
     if output.isFull { return .wantsWrite }
     lendOutput()
-    let result = SSL_do_handshake(ssl)
+    let result = loopContext.shaking { SSL_do_handshake(ssl) }
     takeBackOutput()
+    if result > 0 { artstore_drop_known_issuers(ssl, loopContext.context) }
     return step(result, "TLS handshake")
   }
 

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import CTLS
 internal import Core
 
 /// One loop's OpenSSL context. Used on that loop's thread only; `TLSConnection` keeps it alive.
@@ -6,7 +7,11 @@ final class TLSLoopContext {
   let generationNumber: Int
   let context: OpaquePointer
   let gatherMethod: OpaquePointer
+  /// What handshakes need of OpenSSL, and nothing that they would have to search.
   private let library: OpaquePointer
+  /// All of it: what `library` borrows from, and what reads private keys.
+  private let whole: OpaquePointer
+  private var providers: artstore_providers
   /// What reading may have to answer is put here.
   let aside = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 4096)
 
@@ -14,6 +19,7 @@ final class TLSLoopContext {
 
   /// What OpenSSL's callbacks read while the context lives.
   private let facts = UnsafeMutablePointer<artstore_facts>.allocate(capacity: 1)
+  private let verified = UnsafeMutablePointer<artstore_verified>.allocate(capacity: Int(ARTSTORE_VERIFIED_COUNT))
   private(set) var ticketKeysNumber = -1
   private var revoked = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 0)
 
@@ -22,31 +28,42 @@ final class TLSLoopContext {
 
   init(_ generation: TLSServerContext.Generation) throws(TLSError) {
     generationNumber = generation.number
-    guard let library = OSSL_LIB_CTX_new() else { throw TLSError(openSSL: "making a TLS context") }
-    guard let context = SSL_CTX_new_ex(library, nil, TLS_server_method()) else {
-      OSSL_LIB_CTX_free(library)
+    let (library, whole) = (OSSL_LIB_CTX_new(), OSSL_LIB_CTX_new())
+    var providers = artstore_providers()
+    guard let library, let whole, artstore_narrow(library, whole, &providers) == 1,
+      let context = SSL_CTX_new_ex(library, nil, TLS_server_method()), let method = artstore_gather_method(),
+      let cipher = EVP_CIPHER_fetch(library, "AES-256-CBC", nil)
+    else {
+      // Out of memory at start or reload: what was made until here stays.
       throw TLSError(openSSL: "making a TLS context")
     }
-    guard let method = artstore_gather_method() else {
-      SSL_CTX_free(context)
-      OSSL_LIB_CTX_free(library)
-      throw TLSError(openSSL: "making a TLS context")
-    }
-    self.library = library
-    self.context = context
+    (self.library, self.whole, self.providers, self.context) = (library, whole, providers, context)
     gatherMethod = method
+    verified.initialize(repeating: artstore_verified(), count: Int(ARTSTORE_VERIFIED_COUNT))
     facts.initialize(to: artstore_facts())
+    facts.pointee.verified = verified
+    facts.pointee.ticket_cipher = cipher
     try configure(generation)
   }
 
   deinit {
     aside.deallocate()
     SSL_CTX_free(context)
+    EVP_CIPHER_free(facts.pointee.ticket_cipher)
     OPENSSL_cleanse(facts, MemoryLayout<artstore_facts>.size)
     facts.deallocate()
+    verified.deallocate()
     revoked.deallocate()
     BIO_meth_free(gatherMethod)
-    OSSL_LIB_CTX_free(library)
+    artstore_narrow_free(library, whole, &providers)
+  }
+
+  /// Runs a part of a handshake. OpenSSL 3.0 decodes tickets with the thread's default context, which otherwise is the
+  /// process's: with all its decoders, and locks that every thread waits for.
+  func shaking<Result>(_ body: () -> Result) -> Result {
+    let before = OSSL_LIB_CTX_set0_default(library)
+    defer { OSSL_LIB_CTX_set0_default(before) }
+    return body()
   }
 
   private func configure(_ generation: TLSServerContext.Generation) throws(TLSError) {
@@ -91,7 +108,7 @@ final class TLSLoopContext {
       guard artstore_ctx_add_chain(context, issuer) == 1 else { throw TLSError(openSSL: "adding an issuer") }
     }
     let key = Self.reading(configuration.privateKey) { bio in
-      PEM_read_bio_PrivateKey_ex(bio, nil, { _, _, _, _ in -1 }, nil, library, nil)
+      PEM_read_bio_PrivateKey_ex(bio, nil, { _, _, _, _ in -1 }, nil, whole, nil)
     }
     guard let key else { throw TLSError(openSSL: "reading the server's private key (PEM, not encrypted)") }
     defer { EVP_PKEY_free(key) }
@@ -122,7 +139,7 @@ final class TLSLoopContext {
       facts.pointee.has_pinned = 1
     }
     refuse(configuration.revokedClientKeys)
-    artstore_ctx_verify(context, SSL_VERIFY_PEER | must)
+    artstore_ctx_verify(context, SSL_VERIFY_PEER | must, facts)
     SSL_CTX_set_verify_depth(context, 3)
   }
 
@@ -153,9 +170,11 @@ final class TLSLoopContext {
   }
 
   private static func reading<R>(_ text: String, _ read: (OpaquePointer) -> R?) -> R? {
-    let bytes = Array(text.utf8)
-    guard let bio = BIO_new_mem_buf(bytes, CInt(bytes.count)) else { return nil }
-    defer { BIO_free(bio) }
-    return read(bio)
+    // The BIO reads where the bytes are: they must outlive it.
+    Array(text.utf8).withUnsafeBytes { bytes in
+      guard let bio = BIO_new_mem_buf(bytes.baseAddress, CInt(bytes.count)) else { return nil }
+      defer { BIO_free(bio) }
+      return read(bio)
+    }
   }
 }

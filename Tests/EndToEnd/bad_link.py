@@ -1,9 +1,9 @@
 """`make bad-link`: downloads and uploads over a link that delays, limits and resets, each cut at random points.
 
 UPLOADS=n (default 1000, half by tuspy, half by our own client), CUTS=n for each transfer (default 20), WORKERS=n and
-SEED=n in the environment. curl -C -, wget -c, aria2c -x4 and rclone fetch one document; what arrives must be
-byte-identical, and what is started again must ask for exactly the byte that its file ended with. Each upload must
-become one document with its bytes, and go on where it was: no offset that was taken is ever taken again.
+SEED=n in the environment. curl -C -, wget -c, aria2c -x4, rclone and chromium fetch one document; what arrives must be
+byte-identical, and what goes on must ask for exactly the byte that it had come to (aria2c: within its blocks). Each
+upload must become one document with its bytes, and go on where it was: no offset that was taken is ever taken again.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from artstore import paths, progress, swiftpackage
-from artstore.badlink import BadLink, Gate, Weather
+from artstore.badlink import BadLink, Gate, Seen, Weather
 from artstore.client import Client, Document
 from artstore.processes import interruptible
 from artstore.resumable import ResumableUpload
+from browser_download import download as browser_download
 from requests.exceptions import RequestException
 from site_alone import SiteAlone
 from tusclient.client import TusClient
@@ -35,6 +36,9 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from tusclient.uploader.uploader import Uploader
 
 _UPLOADS = "/api/v1/uploads"
+DOWNLOADERS = ("curl", "wget", "aria2c", "rclone", "chromium")
+# What aria2c counts in, and the least it gives one of its parts.
+_ARIA_BLOCK, _ARIA_PART = 16_384, 1 << 20
 _NO_PROXY = {**os.environ, "no_proxy": "*", "NO_PROXY": "*", "http_proxy": "", "LC_ALL": "C.UTF-8"}
 
 
@@ -106,9 +110,12 @@ class Trial:
         gate = self.gate(len(source), number)
         target = self._directory / f"download-{tool}-{number}" / "download"
         target.parent.mkdir()
-        {"curl": self._again, "wget": self._again, "aria2c": self._by_itself, "rclone": self._by_itself}[tool](
-            tool, gate, path, target
-        )
+        if tool == "chromium":
+            self._browser(gate, path, target)
+        elif tool in ("curl", "wget"):
+            self._again(tool, gate, path, target)
+        else:
+            self._by_itself(tool, gate, path, target)
         if target.read_bytes() != source:
             raise Spoiled(f"{tool} (seed {self.seed}, {number}) has other bytes than were stored")
         if not any(seen.is_cut for seen in gate.seen):
@@ -152,15 +159,47 @@ class Trial:
         done = subprocess.run(command, env=_NO_PROXY, capture_output=True, timeout=300, check=False)
         if done.returncode != 0:
             raise Spoiled(f"{tool} ended with {done.returncode}: {done.stderr[-400:]!r} {done.stdout[-400:]!r}")
-        passed = 0
+        if tool == "rclone":
+            self._check_one_stream(tool, gate)
+        else:
+            self._check_parts(tool, gate.payloads())
+
+    def _browser(self, gate: Gate, path: str, target: Path) -> None:
+        """Chromium, whose user says "Resume" each time: it asks for what it counts as missing."""
+
+        def interrupted(have: int) -> None:
+            reached = max((seen.end for seen in gate.payloads() if seen.payload), default=0)
+            if have != reached:
+                raise Spoiled(f"chromium was sent {reached} bytes and counts {have}")
+
+        browser_download(gate.url(path), target, target.parent, interrupted)
+        self._check_one_stream("chromium", gate)
+
+    @staticmethod
+    def _check_one_stream(tool: str, gate: Gate) -> None:
+        """Each request asks for exactly the byte that the one before ended with. rclone alone empties its file and
+        begins again, and only when the link broke before the answer: its file is read again where a body broke off,
+        but a request that was not answered at all ends its try (rclone 1.60, fs/operations/reopen.go)."""
+        have = 0
+        was_answered = True
         for seen in gate.payloads():
+            if tool == "rclone" and not was_answered and seen.range_start is None:
+                have = 0
+            was_answered = seen.status is not None
+            if (seen.range_start or 0) != have:
+                raise Spoiled(f"{tool} had {have} bytes and asked from {seen.range_start}")
+            if have and seen.status not in (206, None):
+                raise Spoiled(f"{tool} asked from {have} and was answered {seen.status}")
+            have += seen.payload
+
+    @staticmethod
+    def _check_parts(tool: str, requests: list[Seen]) -> None:
+        """Each request begins a part, or goes on in the block in which one before ended."""
+        for index, seen in enumerate(requests):
             start = seen.range_start or 0
-            # Nobody begins again: a start is where something ended, or where a part of four begins.
-            if tool == "rclone" and start == 0 and passed > 65_536:
-                raise Spoiled(f"rclone began again after {passed} bytes")
-            passed += seen.payload
-        if tool == "aria2c" and passed > target.stat().st_size + (self.cuts + 4) * (1 << 20):
-            raise Spoiled(f"aria2c fetched {passed} bytes of {target.stat().st_size}")
+            goes_on = any(start <= other.end < start + _ARIA_BLOCK for other in requests[:index] if other.payload)
+            if start % _ARIA_PART and not goes_on:
+                raise Spoiled(f"{tool} asked from {start}, where nothing ended")
 
     # --- uploads ---
 
@@ -229,7 +268,7 @@ class Trial:
 
 def main() -> int:
     uploads, cuts = int(os.environ.get("UPLOADS") or 1000), int(os.environ.get("CUTS") or 20)
-    workers = int(os.environ.get("WORKERS") or 4)
+    workers = int(os.environ.get("WORKERS") or 12)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 31))
     report = progress.Report()
     with interruptible(), tempfile.TemporaryDirectory(prefix="artstore-bad-link-", dir="/var/tmp") as scratch:
@@ -240,7 +279,7 @@ def main() -> int:
         os.environ["NO_PROXY"] = "127.0.0.1"
         try:
             path, source = trial.stored(12 << 20)
-            for number, tool in enumerate(("curl", "wget", "aria2c", "rclone")):
+            for number, tool in enumerate(DOWNLOADERS):
                 with report.step(f"Download by {tool}, cut {cuts} times (SEED={seed})"):
                     trial.download(tool, path, source, 1_000_000 + number)
             with report.step(f"{uploads} uploads, each cut {cuts} times (SEED={seed})") as step:

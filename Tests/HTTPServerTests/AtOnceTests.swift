@@ -2,6 +2,7 @@ import Core
 import Glibc
 import HTTP
 import Reactor
+import Service
 import Telemetry
 import TestKit
 import Testing
@@ -24,6 +25,15 @@ struct AtOnceTests {
 
   static let open = RunningServer.open
   static let content: [UInt8] = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+
+  /// How long a connection keeps its task between two requests: never longer than it works, or as ever.
+  static let stills = [Duration.zero, HTTPLimits().stillTimeout]
+
+  private static func limits(_ still: Duration) -> HTTPLimits {
+    var limits = HTTPLimits()
+    limits.stillTimeout = still
+    return limits
+  }
 
   private static func routes() throws -> (TemporaryDirectory, [Route]) {
     let directory = try TemporaryDirectory("at-once")
@@ -71,7 +81,7 @@ struct AtOnceTests {
     #expect(asking.handleAtOnce(try .make(.get, "/hello/x")) == nil)
   }
 
-  @Test func everyKindOfRequestFollowsEveryOther() async throws {
+  @Test(arguments: stills) func everyKindOfRequestFollowsEveryOther(_ still: Duration) async throws {
     let (directory, routes) = try Self.routes()
     defer { _ = directory }
     let paths = [
@@ -79,7 +89,7 @@ struct AtOnceTests {
       "/at-once/300000", "/empty", "/hello/c", "/file/70000", "/at-once/0", "/hello/d",
     ]
     let statuses = [200, 200, 409, 200, 401, 200, 200, 404, 200, 204, 200, 200, 200, 200]
-    try await RunningServer.with(routes, authorizer: Everyone()) { server in
+    try await RunningServer.with(routes, limits: Self.limits(still), authorizer: Everyone()) { server in
       let answers = try await server.client { client in
         try (paths + paths.reversed()).map { path in
           try client.send(Self.get(path))
@@ -100,10 +110,10 @@ struct AtOnceTests {
     }
   }
 
-  @Test func headsInPiecesAndSeveralAtOnce() async throws {
+  @Test(arguments: stills) func headsInPiecesAndSeveralAtOnce(_ still: Duration) async throws {
     let (directory, routes) = try Self.routes()
     defer { _ = directory }
-    try await RunningServer.with(routes, authorizer: Everyone()) { server in
+    try await RunningServer.with(routes, limits: Self.limits(still), authorizer: Everyone()) { server in
       let texts = try await server.client { client in
         var texts: [String] = []
         for round in 0..<3 {
@@ -126,10 +136,10 @@ struct AtOnceTests {
   }
 
   /// The socket is full in the middle of an answer: the task is woken and sends the rest.
-  @Test func aClientThatReadsLateGetsEveryByte() async throws {
+  @Test(arguments: stills) func aClientThatReadsLateGetsEveryByte(_ still: Duration) async throws {
     let (directory, routes) = try Self.routes()
     defer { _ = directory }
-    try await RunningServer.with(routes, authorizer: Everyone()) { server in
+    try await RunningServer.with(routes, limits: Self.limits(still), authorizer: Everyone()) { server in
       let isWhole = try await server.client { client in
         try client.send(Self.get("/hello/x"))
         _ = try client.answer()
@@ -144,10 +154,10 @@ struct AtOnceTests {
     }
   }
 
-  @Test func idleConnectionsStillEnd() async throws {
+  @Test(arguments: stills) func idleConnectionsStillEnd(_ still: Duration) async throws {
     let (directory, routes) = try Self.routes()
     defer { _ = directory }
-    var limits = HTTPLimits()
+    var limits = Self.limits(still)
     limits.idleTimeout = .milliseconds(300)
     try await RunningServer.with(routes, limits: limits, authorizer: Everyone()) { server in
       let isOver = try await server.client { client in
@@ -160,6 +170,38 @@ struct AtOnceTests {
         return try client.rest().isEmpty
       }
       #expect(isOver)
+    }
+  }
+
+  /// Without a task a connection is evicted, and told to go when the server stops, like any other.
+  @Test func connectionsWithoutTasksMakeRoomAndEndWithTheServer() async throws {
+    let (directory, routes) = try Self.routes()
+    defer { _ = directory }
+    var limits = Self.limits(.zero)
+    limits.connectionsMax = 2
+    try await RunningServer.with(routes, limits: limits, authorizer: Everyone()) { server in
+      let pool = server.pool
+      let address = server.address
+      let (evicted, isOver) = try await pool.run {
+        let clients = try (0..<3).map { _ in
+          let client = try RawClient(address)
+          try client.send(Self.get("/hello/x"))
+          _ = try client.answer()
+          return client
+        }
+        // One of the first two had to go; the others still get answers.
+        var evicted = 0
+        for client in clients {
+          do {
+            try client.send(Self.get("/hello/x"))
+            _ = try client.answer()
+          } catch { evicted += 1 }
+        }
+        server.shutdown.raise()
+        return (evicted, try clients[2].rest().isEmpty)
+      }
+      #expect(evicted == 1)
+      #expect(isOver, "it ends with the server")
     }
   }
 }

@@ -115,6 +115,19 @@ struct SessionTicketTests {
     #expect(last.seen.isStillTrusted == false)
   }
 
+  /// That a certificate was found good is remembered, but not past its dates.
+  @Test func anExpiredCertificateThatWasGoodIsRefused() async throws {
+    let context = try TLSServerContext(configuration(trusting: fleet))
+    let credential = try fleet.client(.ingester, validity: .seconds(6))
+    var last = await visit(context, credential)
+    try #require(last.isConnected && !last.isResumed)
+    for _ in 0..<100 where last.isConnected {
+      try await Task.sleep(for: .milliseconds(100))
+      last = await visit(context, credential)
+    }
+    #expect(!last.isConnected && last.seen.failure?.contains("certificate") == true)
+  }
+
   @Test func connectionsAreVerifiedAgainAfterAChange() async throws {
     let context = try TLSServerContext(configuration(trusting: fleet))
     let credential = try fleet.client(.ingester)

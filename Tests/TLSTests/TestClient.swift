@@ -29,10 +29,7 @@ final class TestClient {
     if let credential {
       let certificate = try Self.certificate(credential.certificate.pem)
       defer { X509_free(certificate) }
-      let key = Array(credential.keyPEM.utf8)
-      let bio = BIO_new_mem_buf(key, CInt(key.count))
-      defer { BIO_free(bio) }
-      let privateKey = PEM_read_bio_PrivateKey(bio, nil, nil, nil)
+      let privateKey = Self.reading(credential.keyPEM) { PEM_read_bio_PrivateKey($0, nil, nil, nil) }
       defer { EVP_PKEY_free(privateKey) }
       guard SSL_use_certificate(ssl, certificate) == 1, SSL_use_PrivateKey(ssl, privateKey) == 1 else {
         throw Failed(what: "credential")
@@ -51,11 +48,19 @@ final class TestClient {
   }
 
   private static func certificate(_ pem: String) throws -> OpaquePointer {
-    let bytes = Array(pem.utf8)
-    let bio = BIO_new_mem_buf(bytes, CInt(bytes.count))
-    defer { BIO_free(bio) }
-    guard let certificate = PEM_read_bio_X509(bio, nil, nil, nil) else { throw Failed(what: "certificate") }
+    guard let certificate = reading(pem, { PEM_read_bio_X509($0, nil, nil, nil) }) else {
+      throw Failed(what: "certificate")
+    }
     return certificate
+  }
+
+  /// The BIO reads where the bytes are: they must outlive it.
+  private static func reading(_ text: String, _ read: (OpaquePointer?) -> OpaquePointer?) -> OpaquePointer? {
+    Array(text.utf8).withUnsafeBytes { bytes in
+      let bio = BIO_new_mem_buf(bytes.baseAddress, CInt(bytes.count))
+      defer { BIO_free(bio) }
+      return read(bio)
+    }
   }
 
   func handshake() throws {

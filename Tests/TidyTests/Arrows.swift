@@ -50,6 +50,7 @@ enum Arrows {
   static let cModules: [String: Set<String>] = [
     "COpenSSL": ["Crypto", "TLS"],
     "CLinux": ["Reactor", "Service"],
+    "CTLS": ["TLS"],
     "CDisk": ["Disk", "Journal"],
     "CSandbox": ["Sandbox"],
     "CSeccomp": ["Sandbox"],

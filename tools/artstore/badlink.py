@@ -1,17 +1,22 @@
 """A bad link to an appliance: a gateway on loopback that delays, limits and cuts, all by a seed, and keeps a log.
 
 It speaks plain HTTP to the client and mutual TLS with a token to the appliance, so that it sees what each request asks
-for. One request a connection. A cut comes after a random number of payload bytes, before the answer's first byte, or
-half: the client's side is reset and the appliance's stays open and silent, as when a route goes away.
+for. One request a connection on the client's side; the appliance's are used again, for a handshake costs more than all
+the rest, unless they were cut. A cut comes after a random number of payload bytes, before the answer's first byte, or
+half: the client's side ends, by a reset or in peace, and the appliance's stays open and silent, as when a route goes
+away. What was let through before a cut has reached the client's machine: a client that counts right goes on there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import random
 import re
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -21,6 +26,11 @@ from .postgres import free_port
 
 _BLOCK = 16_384
 _HEAD_MAX = 65_536
+# Of the appliance's patience with a connection that asks nothing we use a part only.
+_IDLE_SECONDS_MAX = 20.0
+# Bytes that the kernel has not sent yet (linux/sockios.h); Python knows only their sum with those not acknowledged.
+_SIOCOUTQNSD = 0x894B
+_HOP_BY_HOP = re.compile(r"(authorization|connection|expect|proxy-connection|keep-alive):", re.IGNORECASE)
 _Result = TypeVar("_Result")
 
 
@@ -35,6 +45,11 @@ class Seen:
     payload: int = 0
     status: int | None = None
     is_cut: bool = False
+
+    @property
+    def end(self) -> int:
+        """Where a download stands after it."""
+        return (self.range_start or 0) + self.payload
 
 
 @dataclass
@@ -53,6 +68,7 @@ class _Cut:
 
     after: int
     leaves_server_hanging: bool
+    resets: bool
 
 
 @dataclass
@@ -64,6 +80,8 @@ class Gate:
     chance: random.Random
     seen: list[Seen] = field(default_factory=list)
     cuts: int = 0
+    # The appliance's sides of cuts, open and silent until this gate is shut.
+    hanging: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -78,14 +96,23 @@ class Gate:
             return None
         left = self.weather.size - (seen.range_start or seen.upload_offset or 0)
         self.cuts += 1
-        hanging = self.chance.random() < 0.2
+        hanging, resets = self.chance.random() < 0.2, self.chance.random() < 0.5
         # An upload whose last answer is lost is over all the same: only the last cut may do that.
         is_over = seen.method == "PATCH" and length >= left and self.cuts < self.weather.cuts
         if self.chance.random() < 0.15 and not is_over:
-            return _Cut(-1, hanging)
+            return _Cut(-1, hanging, resets)
         # So long that the cuts are spread over the whole.
         most = max(1, 2 * left // (self.weather.cuts - self.cuts + 2))
-        return _Cut(self.chance.randint(1, min(most, length - 1) if length > 1 else most), hanging)
+        return _Cut(self.chance.randint(1, min(most, length - 1) if length > 1 else most), hanging, resets)
+
+
+@dataclass
+class _Onward:
+    """A connection to the appliance; `since` when it rests."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    since: float
 
 
 class BadLink:
@@ -96,7 +123,7 @@ class BadLink:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bad-link", daemon=True)
         self._servers: dict[int, asyncio.Server] = {}
-        self._hanging: set[asyncio.StreamWriter] = set()
+        self._idle: list[_Onward] = []
         self._thread.start()
 
     def renew_token(self, token: str) -> None:
@@ -108,14 +135,19 @@ class BadLink:
         return gate
 
     def shut(self, gate: Gate) -> None:
-        self._loop.call_soon_threadsafe(self._servers.pop(gate.port).close)
+        def end() -> None:
+            self._servers.pop(gate.port).close()
+            for writer in gate.hanging:
+                writer.transport.abort()
+
+        self._loop.call_soon_threadsafe(end)
 
     def close(self) -> None:
         async def end() -> None:
             for server in self._servers.values():
                 server.close()
-            for writer in self._hanging:
-                writer.transport.abort()
+            for onward in self._idle:
+                onward.writer.transport.abort()
 
         self._call(end())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -139,33 +171,64 @@ class BadLink:
         cut = gate.next_cut(seen, length)
         if gate.weather.delay:
             await asyncio.sleep(gate.chance.uniform(0, gate.weather.delay))
-        onward_reader, onward = await asyncio.open_connection(
-            "127.0.0.1", self._target, ssl=self._context, server_hostname="127.0.0.1"
-        )
+        onward = await self._onward()
+        is_done = False
         try:
-            onward.write(self._rewritten(head).encode("latin-1"))
-            sends = seen.method != "GET"
-            whole = await self._pass(gate, reader, onward, seen if sends else None, length, cut if sends else None)
-            if whole and (cut is None or cut.after >= 0):
-                answer = await onward_reader.readuntil(b"\r\n\r\n")
-                seen.status = int(answer.split(b" ", 2)[1])
-                writer.write(answer)
-                length = int(_field(answer.decode("latin-1"), "content-length") or 0)
-                if seen.method != "HEAD":
-                    downward = (seen, length, cut) if not sends else (None, length, None)
-                    whole = await self._pass(gate, onward_reader, writer, *downward)
-            if not whole or cut is not None:
-                seen.is_cut = True
-                writer.transport.abort()
-                if cut and cut.leaves_server_hanging:
-                    self._hanging.add(onward)
-                    return
-                onward.transport.abort()
-            else:
-                await writer.drain()
+            onward.writer.write(self._rewritten(head).encode("latin-1"))
+            is_done = await self._exchange(gate, reader, writer, onward, seen, length, cut)
         finally:
-            if onward not in self._hanging:
-                onward.close()
+            if is_done:
+                onward.since = self._loop.time()
+                self._idle.append(onward)
+            elif cut and cut.leaves_server_hanging:
+                gate.hanging.append(onward.writer)
+            else:
+                onward.writer.transport.abort()
+
+    async def _exchange(
+        self,
+        gate: Gate,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        onward: _Onward,
+        seen: Seen,
+        length: int,
+        cut: _Cut | None,
+    ) -> bool:
+        """The body there and the answer back, or what the cut lets through; whether the appliance may be asked more."""
+        sends = seen.method != "GET"
+        is_last = False
+        whole = await self._pass(gate, reader, onward.writer, seen if sends else None, length, cut if sends else None)
+        if whole and (cut is None or cut.after >= 0):
+            answer = (await onward.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            seen.status = int(answer.split(" ", 2)[1])
+            is_last = (_field(answer, "connection") or "").lower() == "close"
+            writer.write(_with_fields(answer, "Connection: close").encode("latin-1"))
+            length = int(_field(answer, "content-length") or 0)
+            if seen.method != "HEAD":
+                downward = (seen, length, cut) if not sends else (None, length, None)
+                whole = await self._pass(gate, onward.reader, writer, *downward)
+        if whole and cut is None:
+            await writer.drain()
+            return not is_last
+        seen.is_cut = True
+        if not sends:
+            await _delivered(writer)
+        if cut and cut.resets:
+            # Linger of nothing: the kernel says RST instead of FIN.
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        return False
+
+    async def _onward(self) -> _Onward:
+        """A connection to the appliance, one that has served before if there is one."""
+        while self._idle:
+            onward = self._idle.pop()
+            if not onward.reader.at_eof() and self._loop.time() - onward.since < _IDLE_SECONDS_MAX:
+                return onward
+            onward.writer.transport.abort()
+        pair = await asyncio.open_connection("127.0.0.1", self._target, ssl=self._context, server_hostname="127.0.0.1")
+        return _Onward(*pair, self._loop.time())
 
     async def _pass(
         self,
@@ -193,15 +256,27 @@ class BadLink:
         return allowed == length
 
     def _rewritten(self, head: str) -> str:
-        lines = [
-            line
-            for line in head.split("\r\n")[:-2]
-            if not re.match(r"(authorization|connection|expect|proxy-connection|keep-alive):", line, re.IGNORECASE)
-        ]
-        return "\r\n".join([*lines, f"Authorization: Bearer {self._token}", "Connection: close", "", ""])
+        return _with_fields(head, f"Authorization: Bearer {self._token}")
 
     def _call(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+
+async def _delivered(writer: asyncio.StreamWriter) -> None:
+    """Returns when the client's machine has all that was written, which closing would throw away; or gives up."""
+    handle = writer.get_extra_info("socket").fileno()
+    for _ in range(2000):
+        waiting = writer.transport.get_write_buffer_size()
+        unsent = struct.unpack("i", fcntl.ioctl(handle, _SIOCOUTQNSD, b"\0" * 4))[0]
+        if writer.transport.is_closing() or waiting + unsent == 0:
+            return
+        await asyncio.sleep(0.001)
+
+
+def _with_fields(head: str, *fields: str) -> str:
+    """The same head without what concerns one connection only, and with these fields."""
+    lines = [line for line in head.split("\r\n")[:-2] if not _HOP_BY_HOP.match(line)]
+    return "\r\n".join([*lines, *fields, "", ""])
 
 
 def _field(head: str, name: str) -> str | None:

@@ -156,6 +156,20 @@ class ControlPlane:
         self._process = Process("control plane", command, self.log, environment=self.settings)
         self._process.wait_until(self._is_ready, "every role being ready", seconds)
 
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a subcommand with this control plane's configuration."""
+        done = subprocess.run(
+            [str(self._program), *arguments],
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise ProcessFailed(f"artstore-controlplane {' '.join(arguments)} failed: {done.stderr.strip()}")
+        return done
+
     def url(self, role: str) -> str:
         return f"http://127.0.0.1:{self.ports[role]}"
 

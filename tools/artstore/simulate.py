@@ -114,7 +114,11 @@ def main() -> int:
     with report.step(f"simulate {count} seeds") as step:
         for first, some in ranges:
             step.status = f"{merged.seeds} of {count}, {len(merged.failures)} failures"
-            merged.add(simulate(program, first, some))
+            part = simulate(program, first, some)
+            merged.add(part)
+            # At once: what is left may take half an hour.
+            for seed, reason in part["failures"].items():
+                report.line(f"FAILED seed {seed}: {reason}")
         step.result = f"{merged.seeds} seeds, {len(merged.failures)} failures"
     report.line(merged.text())
     return 0 if merged.is_well else 1

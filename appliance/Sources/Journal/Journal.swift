@@ -6,7 +6,9 @@ internal import Disk
 //
 // DIRECTORY
 //
-//   000000000000000001.wal            segments, numbered from 1; the highest is the active one
+//   000000000000000001.wal            segments, numbered from 1; the highest that was begun is the active one
+//   000000000000000002.wal            the next one's file, named ahead (decision 0071): without a whole header and
+//                                     all zeros behind it, it was not begun and counts for nothing
 //   spare-1                           a file of zeros for a segment to come; never holds anything
 //   000000000000000001.wal.torn-42    a torn tail that recovery set aside (LSN 42 was the first that was not whole)
 //   archive/000000000000000001.wal.lz4  sealed segments, LZ4 frames that `lz4 -d` reads
@@ -103,6 +105,9 @@ public final class Journal {
   public private(set) var failure: JournalError?
   private var builder = BatchBuilder()
   private var isAttested = true
+  /// The active segment holds more than the journal's own marks.
+  public private(set) var holdsHistory: Bool
+  private var batchHoldsHistory = false
   /// Segments sealed since the start, not yet taken by `takeSealed`.
   private var sealed: [SealedSegment] = []
   public private(set) var statistics = JournalStatistics()
@@ -110,14 +115,16 @@ public final class Journal {
   /// Continues after recovery: see `JournalRecovery`.
   init(
     _ configuration: JournalConfiguration, disk: any Disk, time: any TimeSource, segment: consuming ActiveSegment,
-    lastLSN: UInt64, spares: SpareSegments?
+    lastLSN: UInt64, holdsHistory: Bool, spares: SpareSegments?
   ) {
     self.spares = spares
+    self.holdsHistory = holdsHistory
     self.configuration = configuration
     self.disk = disk
     self.time = time
     self.segment = segment
     durableLSN = lastLSN
+    spares?.want(self.segment.header.number + 1)
   }
 
   /// The LSN that the next record of the open batch gets.
@@ -132,11 +139,15 @@ public final class Journal {
     precondition(type.takesLSN, "a record of its own needs an LSN")
     let lsn = nextLSN
     builder.add(type, lsn: lsn, write)
+    batchHoldsHistory = batchHoldsHistory || type.isHistory
     return lsn
   }
 
   /// Forgets the open batch: nothing of it was written.
-  public func discard() { builder.removeAll() }
+  public func discard() {
+    builder.removeAll()
+    batchHoldsHistory = false
+  }
 
   /// Makes the open batch durable; the LSN of its last record. A full disk at the change of segments (`isFull`) leaves
   /// the journal usable and the batch forgotten; any other failure is final.
@@ -147,17 +158,18 @@ public final class Journal {
     do throws(JournalError) {
       try roll(needing: builder.bytes.count + Record.batchHeaderBytes)
     } catch {
-      builder.removeAll()
+      discard()
       throw error
     }
     builder.seal(durable: durableLSN, time: time.now(), salt: segment.salt)
     do throws(JournalError) {
       try write(builder.bytes, records: builder.count)
     } catch {
-      builder.removeAll()
+      discard()
       throw error
     }
-    builder.removeAll()
+    holdsHistory = holdsHistory || batchHoldsHistory
+    discard()
     durableLSN = last
     isAttested = false
     return last
@@ -188,6 +200,8 @@ public final class Journal {
   /// SHA-256 of the segment before the active one: the head of the proven chain.
   public var chainHead: Checksum { segment.header.previous }
   public var segmentNumber: UInt64 { segment.header.number }
+  /// The newest link of the chain: the active segment's.
+  public var head: ChainLink { ChainLink(segment.header) }
   var segmentEpoch: UInt64 { segment.header.epoch }
 
   private func write(_ bytes: [UInt8], records: Int) throws(JournalError) {
@@ -204,14 +218,20 @@ public final class Journal {
     do throws(DiskError) { try disk.reached(.batchSynced) } catch { throw fail(error) }
   }
 
-  /// A full disk in the middle of a batch (the blocks could not be reserved) is undone; nothing of it was promised.
+  /// A full disk in the middle of a batch (the blocks could not be reserved) is undone, durably, before anybody hears
+  /// that the batch was refused: its first records may be whole, and a power cut would bring them back.
   private func append(_ bytes: [UInt8]) throws(JournalError) {
     let before = segment.count
     do throws(DiskError) {
       try segment.append(bytes)
     } catch {
       guard error.isFull else { throw fail(error) }
-      do throws(DiskError) { try segment.file.truncate(to: before) } catch { throw fail(error) }
+      do throws(DiskError) {
+        try segment.file.truncate(to: before)
+        try segment.file.sync(.batchTakenBack)
+      } catch {
+        throw fail(error)
+      }
       throw .full(error)
     }
   }
@@ -244,7 +264,9 @@ public final class Journal {
       SealedSegment(
         number: old.header.number, firstLSN: old.header.firstLSN, lastLSN: durableLSN, bytes: old.bytes))
     old.file.close()
+    spares?.want(segment.header.number + 1)
     isAttested = true
+    holdsHistory = false
     statistics.segmentsSealed += 1
   }
 }

@@ -49,7 +49,8 @@ public struct JournalInspection: Sendable {
     do throws(DiskError) {
       let raw = try JournalRecovery.segments(in: configuration.directory, disk: disk)
       let archived = try archive.numbers().filter { !raw.contains($0) }
-      return archived.map { ($0, true) } + raw.map { ($0, false) }
+      let all: [(number: UInt64, isArchived: Bool)] = archived.map { ($0, true) } + raw.map { ($0, false) }
+      return all.sorted { $0.number < $1.number }
     } catch {
       throw .disk(error)
     }
@@ -166,6 +167,16 @@ public struct JournalInspection: Sendable {
       if let raw { return try SegmentHeader(raw[...], file: file) }
     }
     return try SegmentHeader(archive.head(number, count: SegmentHeader.size)[...], file: archive.path(number))
+  }
+
+  /// SHA-256 of a sealed segment's bytes. A raw one may be archived between the listing and now.
+  func hash(_ number: UInt64, isArchived: Bool) throws(JournalError) -> Checksum {
+    do throws(JournalError) {
+      return try segment(number, isArchived: isArchived) { _ in }.hash
+    } catch {
+      guard !isArchived, try hasArchived(number) else { throw error }
+      return try segment(number, isArchived: true) { _ in }.hash
+    }
   }
 
   private func hasArchived(_ number: UInt64) throws(JournalError) -> Bool {

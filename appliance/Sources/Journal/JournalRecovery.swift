@@ -22,6 +22,8 @@ public final class JournalRecovery {
   public private(set) var sealed: [SealedSegment] = []
   /// What was set aside, if anything.
   public private(set) var tornTail: TornTail?
+  /// The last segment holds more than the journal's own marks.
+  private var holdsHistory = false
   /// The epoch of the last record; nil in a journal without any.
   public private(set) var lastEpoch: UInt64?
 
@@ -37,12 +39,38 @@ public final class JournalRecovery {
     } catch {
       throw .disk(error)
     }
+    segments = try withoutLeftovers(segments)
     try scan(attestedLSN: attestedLSN)
   }
 
-  /// The numbers of the raw segments, ascending.
+  /// The numbers of the raw segments, ascending, without one that was named ahead and not begun.
   static func segments(in directory: String, disk: any Disk) throws(DiskError) -> [UInt64] {
-    try disk.list(directory).compactMap { SegmentName.number($0.name) }.sorted()
+    let numbers = try disk.list(directory).compactMap { SegmentName.number($0.name) }.sorted()
+    guard numbers.count > 1, let last = numbers.last else { return numbers }
+    return try isBegun("\(directory)/\(SegmentName.text(last))", disk: disk) ? numbers : numbers.dropLast()
+  }
+
+  /// A segment's header is durable before anything is written behind it: where there is none and zeros follow, nothing
+  /// was ever there.
+  private static func isBegun(_ path: String, disk: any Disk) throws(DiskError) -> Bool {
+    let file = try disk.open(path, .read)
+    defer { file.close() }
+    let head = try file.read(at: 0, count: SegmentHeader.size)
+    do throws(JournalError) {
+      _ = try SegmentHeader(head[...], file: path)
+      return true
+    } catch {
+      // Cut, or of a later version: for the start to tell.
+      var reader = BinaryReader(head.dropFirst(8))
+      guard head.count == SegmentHeader.size, reader.uint32() ?? 0 <= SegmentHeader.version else { return true }
+    }
+    var place = head.count
+    while true {
+      let piece = try file.read(at: place, count: 1 << 20)
+      if piece.isEmpty { return false }
+      guard piece.allSatisfy({ $0 == 0 }) else { return true }
+      place += piece.count
+    }
   }
 
   /// Calls `visit` with every whole record after `lsn`, in order.
@@ -82,7 +110,9 @@ public final class JournalRecovery {
     incarnation: UInt64, first: [(type: RecordType, payload: [UInt8])] = [], spares: SpareSegments? = nil
   ) throws(JournalError) -> sending Journal {
     let segment = try firstSegment()
-    let journal = Journal(configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, spares: spares)
+    let journal = Journal(
+      configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, holdsHistory: holdsHistory,
+      spares: spares)
     if journal.segmentEpoch != configuration.epoch { try journal.seal() }
     let now = time.now()
     let lsn = journal.add(.incarnation) { writer in
@@ -192,11 +222,13 @@ extension JournalRecovery {
 
   /// Walks one segment, noting what recovery must know.
   private func read(_ reader: inout SegmentReader) -> SegmentReader.End {
+    holdsHistory = false
     while true {
       switch reader.next() {
       case .end(let end): return end
       case .record(let record):
         lastLSN = record.lsn
+        holdsHistory = holdsHistory || record.type.isHistory
         if record.type == .checkpoint { checkpoint = record.payload }
         if record.type == .incarnation, let found = Incarnation(record) { incarnations.append(found) }
       }

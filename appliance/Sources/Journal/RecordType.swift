@@ -22,6 +22,9 @@ public enum RecordType: UInt16, Sendable, CaseIterable {
   /// Batch headers and attestations repeat the LSN before them.
   public var takesLSN: Bool { self != .batch && self != .attestation }
 
+  /// What an auditor looks for; starts and checkpoints are the journal's own marks.
+  var isHistory: Bool { rawValue >= RecordType.put.rawValue }
+
   /// Kinds that say "durable up to here" about what precedes them.
   var attests: Bool { !(rawValue > RecordType.checkpoint.rawValue) && self != .incarnation }
 }

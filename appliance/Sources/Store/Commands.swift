@@ -1,5 +1,6 @@
 internal import Core
 internal import HTTP
+internal import Journal
 internal import StorageAPI
 
 /// A change waiting for the committer, and who hears how it ended.
@@ -23,6 +24,7 @@ struct Command: Sendable {
     case repair(Attributes)
     case checkpoint(UInt64)
     case note(String)
+    /// Seals the journal's active segment early, when that is worth it.
     case seal
   }
 
@@ -30,6 +32,8 @@ struct Command: Sendable {
     case committed(Committed)
     case transition(CommittedTransition)
     case done(lsn: UInt64)
+    /// The chain's newest link, and whether it came to be now.
+    case sealed(ChainLink, isNew: Bool)
   }
 }
 

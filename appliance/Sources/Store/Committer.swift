@@ -5,7 +5,7 @@ internal import Journal
 internal import StorageAPI
 internal import Synchronization
 
-/// Turns commands into durable changes, a batch at a time: decide, journal, sync, place, index, answer. Whoever holds
+/// Turns commands into durable changes, a batch at a time: decide, journal, sync, make visible, answer. Whoever holds
 /// `core` is the committer: its thread, or a simulation's step.
 final class Committer: Sendable {
   let queue: BoundedQueue<Command>
@@ -42,10 +42,14 @@ final class Committer: Sendable {
   private struct Core: ~Copyable {
     let journal: Journal
     var mode: ApplianceMode
+    /// When a segment was last sealed early, by uptime.
+    var sealed: Duration?
   }
 
   static let batchCommandsMax = 512
   static let batchBytesMax = 3 << 20
+  /// Between two segments that are sealed early.
+  static let earlySealInterval: Duration = .seconds(300)
 
   init(_ shared: Shared, journal: sending Journal, mode: ApplianceMode, queueLimit: Int) {
     self.shared = shared
@@ -132,7 +136,7 @@ final class Committer: Sendable {
         // Between batches only.
         if !batch.outcomes.isEmpty { break }
         rest.removeFirst()
-        seal(command, core.journal)
+        seal(command, &core)
         continue
       }
       rest.removeFirst()
@@ -174,7 +178,8 @@ final class Committer: Sendable {
     }
   }
 
-  /// The journal is durable: documents, index, answers.
+  /// The journal is durable: documents, index, answers. What waits in memory (small documents for their place, changes
+  /// for SQLite) is found there by every reader.
   private func install(_ batch: Batch, through last: UInt64) throws(JournalError) {
     var works = batch.works
     for move in batch.moves {
@@ -190,13 +195,11 @@ final class Committer: Sendable {
     if works.count > batch.works.count { works.sort { $0.lsn < $1.lsn } }
     shared.placements.add(works, through: last)
     do throws(SQLiteError) {
-      try shared.index.apply(batch.changes, through: last)
+      try shared.index.add(batch.changes, through: last)
     } catch {
-      shared.index.publish(.failed(reason: error.description))
       throw .failed(DiskError("index: \(error.message)", shared.index.path, code: 5))
     }
     shared.prepared.forget(batch.changes.map(\.id))
-    do throws(DiskError) { try shared.tree.disk.reached(.indexCommitted) } catch { throw .failed(error) }
     for outcome in batch.outcomes { outcome.command.reply(.success(reply(outcome))) }
     if !batch.changes.isEmpty { shared.feed.announce(last) }
   }
@@ -211,10 +214,19 @@ final class Committer: Sendable {
     }
   }
 
-  private func seal(_ command: Command, _ journal: Journal) {
+  /// Seals a segment before it is full, so that its hash can be kept elsewhere. Only one that holds history, and
+  /// seldom: whoever asks often gets the same answer.
+  private func seal(_ command: Command, _ core: inout Core) {
+    let now = shared.time.uptime()
+    let isDue = core.sealed.map { now - $0 >= Self.earlySealInterval } ?? true
+    let seals = isDue && core.journal.holdsHistory
     do throws(JournalError) {
-      try journal.seal()
-      command.reply(.success(.done(lsn: journal.durableLSN)))
+      if seals {
+        try core.journal.seal()
+        core.sealed = now
+        publish(core)
+      }
+      command.reply(.success(.sealed(core.journal.head, isNew: seals)))
     } catch {
       if !error.isFull { shared.status.stop(error.description) }
       command.reply(.failure(error.isFull ? .full : .readOnly(error.description)))
@@ -242,6 +254,11 @@ final class Committer: Sendable {
 }
 
 extension Committer.Shared {
+  /// Changes have entered SQLite.
+  func indexSettled() {
+    do throws(DiskError) { try tree.disk.reached(.indexCommitted) } catch { status.stop(error.description) }
+  }
+
   func position(_ lsn: UInt64) -> Position {
     Position(
       epoch: epoch, generation: index.generation, incarnation: incarnations.last?.id ?? 0, lsn: lsn)

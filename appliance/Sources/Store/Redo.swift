@@ -99,14 +99,21 @@ struct Redo {
     }
   }
 
-  /// The body was durable in staging before its record was written; the rename may or may not have survived.
+  /// The body was durable in staging before its record was written; the rename may or may not have survived. One
+  /// that shows is not trusted: a sync that failed in the last life may have dropped it, and no later sync would
+  /// write it. So it is done again, there and back.
   private mutating func move(_ name: String, to path: String, id: FileID) throws(DiskError) {
-    if try tree.disk.stat("\(tree.staging)/\(name)") != nil {
-      try tree.makeParent(of: path)
-      try tree.disk.rename("\(tree.staging)/\(name)", to: tree.absolute(path))
-    } else if try tree.disk.stat(tree.absolute(path)) == nil {
-      missing.append(id)
+    let staged = "\(tree.staging)/\(name)"
+    let placed = tree.absolute(path)
+    if try tree.disk.stat(staged) == nil {
+      guard try tree.disk.stat(placed) != nil else {
+        missing.append(id)
+        return
+      }
+      try tree.disk.rename(placed, to: staged)
     }
+    try tree.makeParent(of: path)
+    try tree.disk.rename(staged, to: placed)
   }
 
   private mutating func collect(_ mutation: Mutation, _ lsn: UInt64) throws(StoreError) {

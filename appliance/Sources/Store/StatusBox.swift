@@ -50,6 +50,12 @@ final class StatusBox: Sendable {
 
   var hasSealed: Bool { state.withLock { !$0.sealed.isEmpty } }
 
-  /// Gives back a segment that could not be archived now.
-  func putBack(_ segment: SealedSegment) { state.withLock { $0.sealed.append(segment) } }
+  /// Gives back a segment that could not be archived now: to its place, for a newer one that left before it would be a
+  /// gap in the journal after a crash.
+  func putBack(_ segment: SealedSegment) {
+    state.withLock { state in
+      let place = state.sealed.firstIndex { $0.number > segment.number } ?? state.sealed.endIndex
+      state.sealed.insert(segment, at: place)
+    }
+  }
 }

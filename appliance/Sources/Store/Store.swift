@@ -31,6 +31,7 @@ public final class Store: Sendable {
   let rebuild: IndexRebuild?
   let resumable: UploadSessions
   let onceKeys: OnceKeys
+  let hourDirectories: HourDirectories
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
   /// Where kept history began when it was last looked at.
@@ -71,6 +72,7 @@ public final class Store: Sendable {
     random = parts.random
     resumable = UploadSessions(parts.resumable)
     onceKeys = OnceKeys(storageID: parts.storageID)
+    hourDirectories = HourDirectories(documentsMax: configuration.directoryDocumentsMax)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(parts.shared, readsBesides: configuration.rebuildsOnTwoThreads) : nil
@@ -86,14 +88,17 @@ public final class Store: Sendable {
   }
 
   private func startThreads() throws(DiskError) {
-    let (committer, placements, keeper, wake, spares) = (committer, shared.placements, keeper, keeperWake, spares)
+    let (committer, shared, keeper, wake, spares) = (committer, shared, keeper, keeperWake, spares)
+    let placements = shared.placements
+    shared.index.hasIndexer.store(true, ordering: .relaxed)
     var started = [
       try DedicatedThread("committer") { committer.run { keeper.catchUp() } },
       try DedicatedThread("placer") { placements.run() },
+      try DedicatedThread("indexer") { shared.index.run { shared.indexSettled() } },
       try DedicatedThread("keeper") {
         while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }
       },
-      try DedicatedThread("spares") { spares.run() },
+      try DedicatedThread("spares") { spares.run { shared.status.stop($0.description) } },
     ]
     if let rebuild { started.append(try DedicatedThread("rebuild") { rebuild.run() }) }
     threads.withLock { $0 = started }
@@ -106,9 +111,15 @@ public final class Store: Sendable {
     let commits = committer.step()
     let before = shared.placements.placedThrough
     shared.placements.place(upTo: 16)
+    // A failure is kept, and met by the next commit.
+    do throws(SQLiteError) {
+      try shared.index.settle()
+      shared.indexSettled()
+    } catch { /* see above */  }
     let isDue = keeper.isDue
     if isDue { keeper.run() }
     spares.prepare()
+    if let failure = spares.failure { shared.status.stop(failure.description) }
     return commits > 0 || isDue || shared.placements.placedThrough != before
   }
 
@@ -130,6 +141,7 @@ public final class Store: Sendable {
     rebuild?.stop()
     committer.queue.close()
     shared.placements.wake.close()
+    shared.index.wake.close()
     keeperWake.close()
     spares.wake.close()
     for thread in threads.withLock({ $0 }) { thread.join() }

@@ -82,15 +82,16 @@ enum StoreBench {
     Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
   }
 
-  /// A document's bytes: no two are equal.
+  /// A document's bytes: no two are equal. Eight at a time, for making them is no part of what is measured.
   static func body(_ number: Int, count: Int) -> [UInt8] {
     var word = UInt64(number) &* 0x9E37_79B9_7F4A_7C15 | 1
     return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      for place in 0..<count {
+      for place in stride(from: 0, to: count, by: 8) {
         word ^= word << 13
         word ^= word >> 7
         word ^= word << 17
-        buffer[place] = UInt8(truncatingIfNeeded: word)
+        let left = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[place...])
+        withUnsafeBytes(of: word) { left.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.prefix(left.count))) }
       }
       filled = count
     }

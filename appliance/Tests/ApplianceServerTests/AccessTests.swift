@@ -4,6 +4,7 @@ import Crypto
 import HTTP
 import HTTPServer
 import JWT
+import StorageAPI
 import TestKit
 import Testing
 
@@ -23,18 +24,20 @@ import Testing
       guard case .scope(let wanted) = route.access else { continue }
       let path = concrete(route.path)
       let name = "\(route.method.rawValue) \(route.path)"
-      let bare = try await target.call(route.method, path, scopes: nil)
+      // The only one that also asks who brings the token.
+      let peer: PeerRole = route.path == AppliancePaths.journalSeal ? .admin : .ingester
+      let bare = try await target.call(route.method, path, peer: peer, scopes: nil)
       #expect(bare.status == 401, "\(name)")
       #expect(bare.headers["WWW-Authenticate"] == "Bearer", "\(name)")
       for scope in Scope.allCases {
-        let answer = try await target.call(route.method, path, scopes: [scope])
+        let answer = try await target.call(route.method, path, peer: peer, scopes: [scope])
         #expect(isRefused(answer) == (scope != wanted), "\(name) with \(scope.rawValue): \(answer.status)")
       }
       let all = try target.token(Set(Scope.allCases).subtracting([wanted]))
-      #expect(try await target.call(route.method, path, token: all).status == 403, "\(name)")
-      let admin = try await target.call(route.method, path, token: try target.token([], role: .admin))
+      #expect(try await target.call(route.method, path, peer: peer, token: all).status == 403, "\(name)")
+      let admin = try await target.call(route.method, path, peer: peer, token: try target.token([], role: .admin))
       #expect(!isRefused(admin), "\(name) as admin: \(admin.status)")
-      let reader = try await target.call(route.method, path, token: try target.token([], role: .readonly))
+      let reader = try await target.call(route.method, path, peer: peer, token: try target.token([], role: .readonly))
       #expect(isRefused(reader) == !wanted.isRead, "\(name) as readonly: \(reader.status)")
       tried += 1
     }

@@ -198,6 +198,28 @@ import Testing
     #expect(try target.documents(in: "staging").isEmpty)
   }
 
+  /// tus 1.0 wants its version in every answer: also where no handler of ours was asked.
+  @Test func everyRefusalNamesTheVersionOnce() async throws {
+    let target = try TestAppliance()
+    let made = try await Self.begin(target, length: 10)
+    let location = try #require(made.headers["Location"])
+    let own: HeaderFields = ["Tus-Resumable": "1.0.0"]
+    let answers: [(Int, Answer)] = [
+      (401, try await target.call(.post, Self.path, headers: own, scopes: nil)),
+      (401, try await target.call(.head, location, headers: own, token: "nonsense")),
+      (403, try await target.call(.patch, location, headers: own, scopes: [.filesRead])),
+      (405, try await target.call(.put, location, headers: own)),
+      (404, try await target.call(.head, location + "/more", headers: own)),
+      (404, try await target.call(.delete, "\(Self.path)/\(FileID.random(SystemRandom()))", headers: own)),
+      (412, try await target.call(.head, location)),
+    ]
+    for (status, answer) in answers {
+      #expect(answer.status == status)
+      #expect(answer.headers.fields.filter { $0.name.lowercased() == "tus-resumable" }.map(\.value) == ["1.0.0"])
+    }
+    #expect(try await target.call(.get, "/api/v1/files", scopes: nil).headers["Tus-Resumable"] == nil)
+  }
+
   @Test func whatIsNotOfTheProtocolIsRefused() async throws {
     let target = try TestAppliance()
     let made = try await Self.begin(target, length: 10)

@@ -5,11 +5,25 @@ import Synchronization
 final class FailingDisk: Disk {
   private let real = RealDisk()
   private let fails = Atomic(false)
+  private let syncs = Atomic(0)
+
+  /// How often a directory was synced.
+  var directorySyncs: Int { syncs.load(ordering: .relaxed) }
 
   var failsSync: Bool {
     get { fails.load(ordering: .relaxed) }
     set { fails.store(newValue, ordering: .relaxed) }
   }
+
+  /// The next write puts down a half and reports a full disk. From then on `calls` tells what is called on files.
+  func fillUp() { isFull.store(true, ordering: .relaxed) }
+  var calls: [String] { called.withLock { $0 } }
+  private let isFull = Atomic(false)
+  private let called = Mutex<[String]>([])
+
+  fileprivate func note(_ call: String) { called.withLock { $0.append(call) } }
+  /// True once after `fillUp`.
+  fileprivate func takesFull() -> Bool { isFull.exchange(false, ordering: .relaxed) }
 
   func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
     FailingFile(try real.open(path, mode), disk: self)
@@ -18,7 +32,10 @@ final class FailingDisk: Disk {
   func unlink(_ path: String) throws(DiskError) { try real.unlink(path) }
   func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
   func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) { try real.syncDirectory(path, site) }
+  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) {
+    syncs.add(1, ordering: .relaxed)
+    try real.syncDirectory(path, site)
+  }
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] { try real.list(path) }
   func stat(_ path: String) throws(DiskError) -> PathStatus? { try real.stat(path) }
   func space(_ path: String) throws(DiskError) -> DiskSpace { try real.space(path) }
@@ -42,13 +59,22 @@ private final class FailingFile: DiskFile {
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(DiskError) -> Int {
     try real.read(into: buffer, at: offset)
   }
-  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) { try real.write(bytes, at: offset) }
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError) {
+    guard disk.takesFull() else { return try real.write(bytes, at: offset) }
+    disk.note("full")
+    try real.write(UnsafeRawBufferPointer(rebasing: bytes.prefix(bytes.count / 2)), at: offset)
+    throw .full("pwrite", path)
+  }
   func sync(_ site: SyncSite) throws(DiskError) {
+    disk.note("sync \(site)")
     if disk.failsSync { throw .failed("fdatasync", path) }
     try real.sync(site)
   }
   func syncFileSystem(_ site: SyncSite) throws(DiskError) { try real.syncFileSystem(site) }
-  func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
+  func truncate(to size: Int) throws(DiskError) {
+    disk.note("truncate to \(size)")
+    try real.truncate(to: size)
+  }
   func allocate(_ count: Int) throws(DiskError) { try real.allocate(count) }
   func startWriteback(at offset: Int, count: Int) { real.startWriteback(at: offset, count: count) }
   func dropCache() { real.dropCache() }

@@ -188,6 +188,26 @@ import Testing
     #expect(try !fixture.verify().isEmpty)
   }
 
+  /// A removal whose directory was not synced, while later ones were.
+  @Test func anArchivedSegmentThatComesBackIsNoDamage() throws {
+    let fixture = try JournalFixture()
+    fixture.configuration.segmentBytesMax = 1024
+    let journal = try fixture.start()
+    for number in 0..<20 { try fixture.commit(journal, [[UInt8](repeating: UInt8(number), count: 200)]) }
+    let archive = try JournalArchive(fixture.configuration, disk: fixture.disk)
+    let raw = try fixture.bytes(1)
+    for segment in journal.takeSealed() { try archive.take(segment) }
+    try fixture.write(raw, 1)
+    let third = try Data(contentsOf: URL(filePath: archive.path(3)))
+    try FileManager.default.removeItem(atPath: archive.path(3))
+    #expect(fixture.refusal() != nil, "one in between is nowhere")
+    try third.write(to: URL(filePath: archive.path(3)))
+    #expect(try fixture.verify().isEmpty)
+    _ = try fixture.start(incarnation: 2)
+    #expect(!FileManager.default.fileExists(atPath: fixture.path(1)))
+    #expect(try fixture.verify().isEmpty)
+  }
+
   @Test func aFailedSyncIsFinal() throws {
     let disk = FailingDisk()
     let fixture = try JournalFixture(disk: disk)
@@ -199,6 +219,23 @@ import Testing
     #expect(throws: JournalError.self) { try fixture.commit(journal, [[3]]) }
     #expect(throws: JournalError.self) { try journal.attest() }
     #expect(journal.durableLSN == 2)
+  }
+
+  /// Simulation seed 1001441: a document answered with "full" was there after a power cut, for its record was whole and
+  /// only the cut after it was lost.
+  @Test func aBatchThatAFullDiskRefusedIsTakenBackDurably() throws {
+    let disk = FailingDisk()
+    let fixture = try JournalFixture(disk: disk)
+    let journal = try fixture.start()
+    try fixture.commit(journal, [[1]])
+    let before = try fixture.bytes(1).count
+    disk.fillUp()
+    #expect(throws: JournalError.self) { try fixture.commit(journal, [[2], [3]]) }
+    let refused = try #require(disk.calls.firstIndex(of: "full"))
+    #expect(Array(disk.calls[refused...]) == ["full", "truncate to \(before)", "sync batchTakenBack"])
+    try fixture.commit(journal, [[4]])
+    let recovery = try fixture.recover()
+    #expect(recovery.lastLSN == 3 && recovery.tornTail == nil)
   }
 
   @Test func version1IsReadAsItWasWritten() throws {

@@ -40,6 +40,31 @@ import Testing
     }
   }
 
+  /// Simulation seed 2005249: a failed sync of the staging directory dropped the rename of a large document that was
+  /// acknowledged before. The killed process's successor saw it in place, checked in, and a power cut took it.
+  @Test(arguments: 0..<12) func aRenameThatAFailedSyncDroppedIsDoneAgain(_ seed: UInt64) async throws {
+    let fixture = try StoreFixture()
+    fixture.configuration.smallDocumentBytesMax = 1000
+    let disk = SimulatedDisk(seed: seed)
+    for name in ["data", "wal"] { try disk.makeTree("\(fixture.root)/\(name)") }
+    var store = try fixture.open(disk)
+    let bytes = pattern(5000)
+    let upload = try store.beginUpload(FileDraft(filename: "report.pdf", uploadedBy: "ivanov"))
+    try await upload.write(bytes)
+    let document = try await upload.prepare(expected: nil, attributes: nil).document
+    store.committer.commit([Command(action: .put(document), actor: Actor("test")) { _ in }])
+    #expect(try store.bytes(document.record.fileID) == bytes)
+    disk.faults.failAt = disk.steps + 1
+    disk.faults.failure = .syncFailed
+    #expect(throws: DiskError.self) { try disk.syncDirectory("\(fixture.root)/data/staging", .stagingName) }
+    disk.kill()
+    store = try fixture.open(disk)
+    store.keeper.run()
+    disk.cutPower()
+    store = try fixture.open(disk)
+    #expect(try store.bytes(document.record.fileID) == bytes)
+  }
+
   @Test func aCursorIsBelievedOnlyInItsOwnHistory() async throws {
     let fixture = try StoreFixture(threads: true)
     var store = try fixture.open()

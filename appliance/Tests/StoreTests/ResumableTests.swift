@@ -294,10 +294,7 @@ import Upkeep
     let fixture = try StoreFixture()
     var random = SimulationRandom(seed: UInt64(seed))
     let disk = SimulatedDisk(seed: UInt64(seed) &* 7 &+ 5)
-    for directory in [fixture.root] + ["data", "wal"].map({ "\(fixture.root)/\($0)" }) {
-      try Self.makeDirectories(directory, disk)
-    }
-    try Self.makeDirectories("\(fixture.root)/index", disk)
+    for name in ["data", "wal", "index"] { try disk.makeTree("\(fixture.root)/\(name)") }
     var store = try fixture.open(disk)
     let bytes = pattern(60_000, seed: UInt8(truncatingIfNeeded: seed))
     let begun = try await Self.begin(store, length: bytes.count)
@@ -336,14 +333,5 @@ import Upkeep
       #expect(part == Array(bytes[..<told]), "seed \(seed): other bytes than were sent")
       acknowledged = told
     }
-  }
-
-  private static func makeDirectories(_ path: String, _ disk: SimulatedDisk) throws {
-    var made = ""
-    for name in path.split(separator: "/") {
-      made += "/\(name)"
-      try disk.makeDirectory(made)
-    }
-    try disk.syncFileSystem(.treeCheckpoint)
   }
 }

@@ -37,6 +37,8 @@ public struct StorageElement: Sendable {
   /// So many of them an administrator has accepted: the next full sync may mark them.
   public var lossAccepted: Int
   public var clockOffsetMilliseconds: Int64?
+  /// By more than an appliance takes unless set otherwise (`clock_tolerance_seconds`): it removes nothing then.
+  public var isClockWrong: Bool { abs(clockOffsetMilliseconds ?? 0) > 300_000 }
   public var certificateExpiresAt: Timestamp?
   public var bundleVersion: Int64
   public var lastContactAt: Timestamp?

@@ -143,8 +143,20 @@ public struct StorageElementTable: Sendable {
 
   /// Deletes the row and its files' rows in one transaction. False: it was gone already.
   public func remove(_ id: FileID) async throws -> Bool {
+    // A sync takes its locks in another order: PostgreSQL ends the deadlock, what it undid is done again.
+    for _ in 1..<Self.removalTries {
+      do { return try await removeOnce(id) } catch let error as PostgresError where error.isRetryable { continue }
+    }
+    return try await removeOnce(id)
+  }
+
+  private static let removalTries = 5
+
+  private func removeOnce(_ id: FileID) async throws -> Bool {
     let files = FileCatalogue(pool: pool)
     return try await pool.transaction { connection in
+      // A sync or an upload may be adding rows of it: they end first, and none begins until the row is gone.
+      try await connection.query("SELECT 1 FROM storage_elements WHERE id = \(id) FOR UPDATE")
       _ = try await files.forget(owner: id, on: connection)
       return try await connection.query("DELETE FROM storage_elements WHERE id = \(id)").affected > 0
     }
@@ -182,13 +194,6 @@ public struct StorageElementTable: Sendable {
         SELECT id, now(), 'offline', used_bytes, available_bytes, 0, \(reason) FROM storage_elements WHERE id = \(id))
       UPDATE storage_elements SET status = 'offline', last_error = \(reason) WHERE id = \(id)
       """)
-  }
-
-  /// Drops health history older than `days`.
-  public func pruneHealth(days: Int) async throws(PostgresError) -> Int {
-    try await pool.query(
-      "DELETE FROM storage_element_health WHERE checked_at < now() - make_interval(days => \(Int32(days)))"
-    ).affected
   }
 
   private func first(_ condition: Query) async throws(PostgresError) -> StorageElement? {

@@ -8,6 +8,7 @@ internal import Telemetry
 public struct Console: Sendable {
   let identity: any ConsoleIdentity
   let fleet: any ConsoleFleet
+  let trust: any ConsoleTrust
   let files: any ConsoleFiles
   let gate: SessionGate
   let assets: AssetStore
@@ -44,7 +45,8 @@ public struct Console: Sendable {
 
   /// Everything the console answers.
   public var routes: [Route] {
-    [assetRoute] + loginRoutes + dashboardRoutes + storageRoutes + fileRoutes + accessRoutes + auditRoutes
+    [assetRoute] + loginRoutes + dashboardRoutes + storageRoutes + fileRoutes + accessRoutes + trustRoutes
+      + auditRoutes
       + settingsRoutes
   }
 

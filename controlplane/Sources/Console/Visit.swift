@@ -15,7 +15,7 @@ struct Visit: Sendable {
 
   var actor: Person {
     Person(
-      id: session.administratorID, login: session.login, role: session.role, remote: request.remote.host,
+      id: session.administratorID, login: session.login, role: session.role, remote: request.client,
       trace: request.trace.traceID)
   }
 
@@ -52,13 +52,13 @@ struct Form: Sendable {
 
   /// A whole number in `range`; throws what the person can mend.
   func integer(_ name: String, in range: ClosedRange<Int>) throws(FormProblem) -> Int {
-    guard let value = Int(self[name]), range.contains(value) else { throw FormProblem(text: .badNumber) }
+    guard let value = Int(self[name]), range.contains(value) else { throw FormProblem(text: .badNumber, field: name) }
     return value
   }
 
   func required(_ name: String) throws(FormProblem) -> String {
     let value = self[name]
-    guard !value.isEmpty else { throw FormProblem(text: .missingField) }
+    guard !value.isEmpty else { throw FormProblem(text: .missingField, field: name) }
     return value
   }
 }
@@ -67,8 +67,9 @@ struct Form: Sendable {
 struct FormProblem: Error {
   let text: Text
   var status = HTTPStatus.badRequest
+  var field: String?
 
-  var failure: Failure { Failure(status, text) }
+  var failure: Failure { Failure(status, text, field: field) }
 
   /// The session's token did not come with the form.
   static let foreign = FormProblem(text: .formExpired, status: .forbidden)

@@ -3,6 +3,7 @@ internal import Configuration
 internal import Core
 internal import Crypto
 internal import HTTPClient
+internal import HTTPServer
 internal import Identity
 internal import Postgres
 internal import Reactor
@@ -17,10 +18,15 @@ struct Foundations: Sendable {
   let random: any RandomSource
   let loops: EventLoopGroup
   let metrics: MetricsRegistry
+  /// Spans of this process's finished requests.
+  let spans: SpanRing
   let pool: PostgresPool
   let client: HTTPClient
   let masterKey: MasterKey
   let identity: IdentityService
+  /// Who is believed to ask for others, and what is noticed of those who are not.
+  let proxies: TrustedProxies
+  let forwarding: UntrustedForwarding
   /// Work that blocks and is not password hashing: looking into documents.
   let blockingPool: BlockingPool
 
@@ -32,11 +38,15 @@ struct Foundations: Sendable {
     time = SystemTime()
     random = SystemRandom()
     metrics = MetricsRegistry()
+    spans = SpanRing(random: random)
     masterKey = try Self.masterKey(values)
     let configuration = PostgresConfiguration(
       url: values[ControlPlaneSettings.databaseURL], connectionsMax: values[ControlPlaneSettings.databaseConnections])
     pool = PostgresPool(configuration, time: time, logger: logger)
     client = HTTPClient(time: time)
+    let forwarding = UntrustedForwarding(time: time, logger: logger, metrics: metrics)
+    self.forwarding = forwarding
+    proxies = TrustedProxies(try Self.proxies(values)) { forwarding.note($0) }
     blockingPool = BlockingPool(name: "content detection", threads: 2, queueLimit: 1024)
     let passwords = BlockingPool(
       name: "password checks", threads: values[ControlPlaneSettings.passwordThreads], queueLimit: 64)
@@ -50,6 +60,19 @@ struct Foundations: Sendable {
     metrics.gauge("cp_database_waiting", help: "Tasks that wait for a connection to PostgreSQL") {
       Double(pool.usage.waiting)
     }
+  }
+
+  private static func proxies(_ values: ConfigurationValues) throws(CommandError) -> [TrustedProxies.Network] {
+    var networks: [TrustedProxies.Network] = []
+    for text in values[ControlPlaneSettings.trustedProxies] {
+      guard let network = TrustedProxies.Network(text) else {
+        throw CommandError(
+          "CP_TRUSTED_PROXIES: '\(text)' is neither an address nor a network; write it as 10.1.2.3 or 10.0.0.0/8",
+          exitCode: .configuration)
+      }
+      networks.append(network)
+    }
+    return networks
   }
 
   private static func masterKey(_ values: ConfigurationValues) throws(CommandError) -> MasterKey {
@@ -79,6 +102,11 @@ struct Foundations: Sendable {
     guard let path = values[ControlPlaneSettings.firstPasswordFile] else { return nil }
     let text = try SmallFile.read(path, for: "CP_FIRST_ADMIN_PASSWORD_FILE", isSecret: true)
     return String(text.prefix { !$0.isNewline })
+  }
+
+  /// Of the traces that begin here; none while nobody collects them.
+  var sampledPercent: Double {
+    values[ControlPlaneSettings.otlpEndpoint] == nil ? 0 : Double(values[ControlPlaneSettings.tracePercent])
   }
 
   /// Tables, keys, first administrator. Repeated until PostgreSQL answers or `patience` is over: in a cluster the

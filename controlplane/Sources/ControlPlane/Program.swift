@@ -90,6 +90,11 @@ public enum Program {
     let logger = logger(values)
     let foundations = try Foundations(values, logger: logger, loops: try loops(values))
     let tls = try ListenerTLS(values)
+    if values[ControlPlaneSettings.allowPlain], values[ControlPlaneSettings.trustedProxies].isEmpty {
+      logger.warning(
+        "CP_ALLOW_PLAIN is for a gateway, and CP_TRUSTED_PROXIES names none: all clients behind one share its budget "
+          + "of login and token attempts, and its address in the audit")
+    }
     let addresses = try Role.allCases.filter(roles.contains).map { role in
       (role, try Listeners.address(of: role, values, hasTLS: tls != nil))
     }
@@ -101,10 +106,12 @@ public enum Program {
       var servers: [HTTPServer] = []
       var bound: [(Role, SocketAddress)] = []
       for (role, address) in addresses {
-        let configuration = HTTPServerConfiguration(name: role.rawValue, address: address, tls: tls?.context)
+        let configuration = HTTPServerConfiguration(
+          name: role.rawValue, address: address, tls: tls?.context, trustedProxies: foundations.proxies)
         let server = HTTPServer(
           configuration, router: assembly.router(of: role), loops: foundations.loops, logger: logger, metrics: metrics,
-          time: foundations.time, random: foundations.random)
+          time: foundations.time, random: foundations.random, spans: foundations.spans,
+          sampledPercent: foundations.sampledPercent)
         do throws(ReactorError) {
           bound.append((role, try server.bind()))
         } catch {

@@ -14,7 +14,13 @@ struct TaskRoutes: Sendable {
     [
       Route(.get, "/api/v1/tasks", .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        let page = Array(self.tasks.dropFirst(list.offset).prefix(list.limit))
+        let start = try list.after.map { after in
+          guard let last = self.tasks.firstIndex(where: { $0.name == after }) else {
+            throw APIError(.validation, "cursor: not one of this list's; begin again without it")
+          }
+          return last + 1
+        }
+        let page = Array(self.tasks.dropFirst(start ?? list.offset).prefix(list.limit))
         return list.answer(page.map(\.status), total: self.tasks.count, key: \.name) { json, status in
           json.value(status)
         }

@@ -141,11 +141,31 @@ public struct ApplianceClient: Sendable {
   }
 
   /// A page of the journal's chain, newest segment first. `NOT_FOUND` from versions that do not show it.
-  func chain(before number: UInt64?) async throws(APIError) -> JournalChain {
+  /// `contents`: with the hashes of what the segments hold now, for which they are read.
+  func chain(
+    before number: UInt64? = nil, limit: Int = JournalChain.limitMax, contents: Bool = false
+  ) async throws(APIError) -> JournalChain {
     var call = Call(.get, AppliancePaths.journalChain)
     if let number { call.query.append("before", String(number)) }
-    call.query.append("limit", String(JournalChain.limitMax))
+    call.query.append("limit", String(limit))
+    if contents {
+      call.query.append("contents", "true")
+      call.timeouts = ClientTimeouts(total: .seconds(300), stall: .seconds(300))
+    }
     return try await json(JournalChain.self, call)
+  }
+
+  /// Trace spans that ended after `cursor`; those it still has with nil.
+  func spans(after cursor: String?) async throws(APIError) -> SpanPage {
+    var call = Call(.get, AppliancePaths.spans)
+    if let cursor { call.query.append("after", cursor) }
+    call.query.append("limit", String(SpanPage.limitMax))
+    return try await json(SpanPage.self, call)
+  }
+
+  /// Has the journal's active segment sealed, if it holds anything that is not pinned; the chain's newest link.
+  func sealJournal() async throws(APIError) -> JournalSealAnswer {
+    try await json(JournalSealAnswer.self, Call(.post, AppliancePaths.journalSeal, scopes: [.storageWrite]))
   }
 
   /// A request for a new certificate (PEM), for the key it has.

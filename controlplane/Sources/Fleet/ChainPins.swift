@@ -1,4 +1,4 @@
-public import Catalogue
+internal import Catalogue
 internal import Core
 internal import Crypto
 internal import HTTP
@@ -25,29 +25,24 @@ struct ChainPins: Sendable {
   let audit: Audit
   let logger: Logger
 
-  /// A head as it was pinned.
-  struct Pin: Sendable, Hashable {
-    let epoch: Int64
-    let lsn: Int64
-    let head: Checksum
-  }
-
   static let action = "journal.pin"
-  private static let pagesMax = 1000
+  private static let pagesMax = 10_000
 
-  /// After each sync: compares with the newest pin, then pins the present head. A rewritten journal is a state of the
-  /// registry until the appliance begins a new life; its new head is not pinned.
+  /// After each sync: has the journal sealed, so that nothing stays unpinned for long, compares with the newest pin,
+  /// then pins the present head. A rewritten journal is a state of the registry until the appliance begins a new life;
+  /// its new head is not pinned.
   func look(_ client: ApplianceClient) async throws {
-    let info = try await client.info()
     let id = client.element.id
-    guard let head = info.chainHead, let epoch = info.epochNumber, let lsn = Int64(exactly: info.lastLSN) else {
-      return
-    }
-    let now = Pin(epoch: epoch, lsn: lsn, head: head)
+    guard let link = try await head(client), let epoch = Int64(exactly: link.epoch),
+      let segment = Int64(exactly: link.number), let first = Int64(exactly: link.firstLSN)
+    else { return }
+    let now = ChainPin(epoch: epoch, lsn: max(0, first - 1), head: link.previous, segment: segment)
     let newest = try await newest(of: id)
-    if let newest, newest.epoch == epoch, newest.head == head { return try await note(id, problem: nil) }
+    if let newest, newest.epoch == epoch, newest.head == now.head, newest.segment ?? segment == segment {
+      return try await note(id, problem: nil)
+    }
     if let newest, newest.epoch == epoch {
-      switch try await compare([newest], client) {
+      switch try await compare([newest], epoch: epoch, client) {
       case .rewritten(let problem): return try await rewritten(client.element, problem)
       case .unchecked(let why):
         logger.notice(
@@ -55,71 +50,96 @@ struct ChainPins: Sendable {
       case .sound, .unreachable: break
       }
     }
+    // Before the first segment is sealed there is nothing to vouch for.
+    guard segment > 1 else { return try await note(id, problem: nil) }
     try await pool.transaction { connection in
       try await connection.query(
         """
-        INSERT INTO fleet_chain_pins (storage_element_id, epoch, lsn, chain_head)
-        VALUES (\(id), \(epoch), \(lsn), \(head.description)) ON CONFLICT DO NOTHING
+        INSERT INTO fleet_chain_pins (storage_element_id, epoch, lsn, chain_head, segment)
+        VALUES (\(id), \(epoch), \(now.lsn), \(now.head.description), \(segment)) ON CONFLICT DO NOTHING
         """)
       try await self.audit.record(Self.entry(now, id, restartedFrom: newest?.epoch), on: connection)
     }
     try await note(id, problem: nil)
   }
 
-  /// All pins that the audit log holds for the appliance's present life, against its chain.
-  func verify(_ client: ApplianceClient) async throws -> JournalVerdict {
+  /// The chain's newest link, after sealing where that can be had; nil from versions that show no chain.
+  private func head(_ client: ApplianceClient) async throws(APIError) -> JournalChain.Link? {
+    do {
+      return try await client.sealJournal().head
+    } catch {
+      // An older version, or a store that cannot write now: what it shows without sealing is looked at all the same.
+      logger.info(
+        "fleet.chain.unsealed", ["storage_element": .string(client.element.name), "why": .string(error.message)])
+    }
+    do {
+      return try await client.chain(limit: 1).segments.first
+    } catch {
+      guard error.code == .notFound else { throw error }
+      return nil
+    }
+  }
+
+  /// All pins that the audit log holds for the appliance against its chain; `contents`: the sealed segments' bytes
+  /// against their hashes as well, which takes the appliance a while.
+  func verify(_ client: ApplianceClient, contents: Bool) async throws -> JournalVerdict {
     let info: ApplianceInfo
     do { info = try await client.info() } catch { return .unreachable(error.message) }
     guard let epoch = info.epochNumber else { return .unchecked("its epoch is no number") }
-    let pins = try await recorded(client.element.id).filter { $0.epoch == epoch }
-    guard !pins.isEmpty else { return .unchecked("nothing is pinned for its present life") }
-    let verdict = try await compare(pins, client)
+    let pins = try await recorded(client.element.id)
+    guard pins.contains(where: { $0.epoch == epoch }) else {
+      return .unchecked("nothing is pinned for its present life")
+    }
+    let verdict = try await compare(pins, epoch: epoch, client, toTheEnd: true, contents: contents)
     if case .rewritten(let problem) = verdict { try await rewritten(client.element, problem) }
     return verdict
   }
 
-  /// Walks the chain from its end until every pin is found, or it ends.
-  private func compare(_ pins: [Pin], _ client: ApplianceClient) async throws -> JournalVerdict {
-    var missing = Dictionary(pins.map { ($0.head, $0) }) { first, second in first.lsn < second.lsn ? first : second }
-    let count = missing.count
+  /// Walks the chain from its newest link until every pin of this life is found, or `toTheEnd`.
+  private func compare(
+    _ pins: [ChainPin], epoch: Int64, _ client: ApplianceClient, toTheEnd: Bool = false, contents: Bool = false
+  ) async throws -> JournalVerdict {
+    var comparison = ChainComparison(pins, epoch: epoch)
     var before: UInt64?
     for _ in 0..<Self.pagesMax {
       let page: JournalChain
       do {
-        page = try await client.chain(before: before)
+        page = try await client.chain(before: before, contents: contents)
       } catch {
-        if error.code == .notFound { return .unchecked("its version does not show its chain yet") }
-        return .unreachable(error.message)
+        switch error.code {
+        case .notFound: return .unchecked("its version does not show its chain yet")
+        case .internalError: return .rewritten(error.message)
+        default: return .unreachable(error.message)
+        }
       }
-      for link in page.segments { missing[link.previous] = nil }
-      // Pruned history cannot be looked at any more: what was pinned of it is over.
-      missing = missing.filter { UInt64(clamping: $0.value.lsn) > page.prunedLSN }
-      guard !missing.isEmpty else { return .sound(pins: count) }
-      guard let oldest = page.segments.last, oldest.number > 1 else { break }
+      if let problem = comparison.take(page) { return .rewritten(problem) }
+      if !toTheEnd, comparison.isComplete { break }
+      guard let oldest = page.segments.last, oldest.number > 1 else {
+        if let problem = comparison.problemAtEnd() { return .rewritten(problem) }
+        break
+      }
       before = oldest.number
     }
-    let first = missing.values.min { $0.lsn < $1.lsn }
-    return .rewritten(
-      "its journal does not hold the head that was pinned at LSN \(first?.lsn ?? 0) any more: history was rewritten, "
-        + "or an older copy was restored without --adopt")
+    return comparison.verdict
   }
 
-  private func newest(of id: FileID) async throws -> Pin? {
+  private func newest(of id: FileID) async throws -> ChainPin? {
     let row = try await pool.query(
       """
-      SELECT epoch, lsn, chain_head FROM fleet_chain_pins WHERE storage_element_id = \(id)
+      SELECT epoch, lsn, chain_head, segment FROM fleet_chain_pins WHERE storage_element_id = \(id)
       ORDER BY pinned_at DESC, lsn DESC LIMIT 1
       """
     ).first
     guard let row, let head = Checksum(try row.decode("chain_head", as: String.self)) else { return nil }
-    return Pin(epoch: try row.decode("epoch"), lsn: try row.decode("lsn"), head: head)
+    return ChainPin(
+      epoch: try row.decode("epoch"), lsn: try row.decode("lsn"), head: head, segment: try row.decode("segment"))
   }
 
-  private func recorded(_ id: FileID) async throws -> [Pin] {
+  private func recorded(_ id: FileID) async throws -> [ChainPin] {
     var filter = AuditFilter()
     filter.action = Self.action
     filter.target = id.description
-    var pins: [Pin] = []
+    var pins: [ChainPin] = []
     var after: Int64 = 0
     while true {
       let page = try await audit.export(filter, after: after, limit: 1000)
@@ -129,7 +149,8 @@ struct ChainPins: Sendable {
           case .integer(let lsn)? = record.entry.details["lsn"],
           case .string(let text)? = record.entry.details["chain_head"], let head = Checksum(text)
         else { continue }
-        pins.append(Pin(epoch: epoch, lsn: lsn, head: head))
+        let segment: Int64? = if case .integer(let number)? = record.entry.details["segment"] { number } else { nil }
+        pins.append(ChainPin(epoch: epoch, lsn: lsn, head: head, segment: segment))
       }
       after = last.sequence
     }
@@ -157,24 +178,13 @@ struct ChainPins: Sendable {
       """)
   }
 
-  private static func entry(_ pin: Pin, _ id: FileID, restartedFrom epoch: Int64?) -> AuditEntry {
+  private static func entry(_ pin: ChainPin, _ id: FileID, restartedFrom epoch: Int64?) -> AuditEntry {
     var details: [String: JSONValue] = [
       "epoch": .integer(pin.epoch), "lsn": .integer(pin.lsn), "chain_head": .string(pin.head.description),
     ]
+    if let segment = pin.segment { details["segment"] = .integer(segment) }
     // A new life: what was pinned of the old one cannot be compared any more.
     if let epoch, epoch != pin.epoch { details["previous_epoch"] = .integer(epoch) }
     return AuditEntry(actor: Actor.system.subject, action: action, target: id.description, details: details)
-  }
-}
-
-extension FleetService {
-  /// For `audit verify`: each appliance's journal against every head that was pinned.
-  public func verifyJournals() async throws -> [(element: StorageElement, verdict: JournalVerdict)] {
-    let access = try await access(as: .admin)
-    var found: [(element: StorageElement, verdict: JournalVerdict)] = []
-    for element in try await registry.list() {
-      found.append((element, try await pins.verify(access.client(for: element))))
-    }
-    return found
   }
 }

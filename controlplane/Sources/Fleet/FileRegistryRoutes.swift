@@ -71,7 +71,7 @@ struct FileRegistryRoutes: Sendable {
     filter.status = try choice("status", FileStatus.self)
     filter.retentionPolicy = try choice("retention_policy", RetentionPolicy.self)
     filter.uploadedBy = request.query["uploaded_by"].flatMap { $0.isEmpty || $0.utf8.contains(0) ? nil : $0 }
-    filter.includesMissing = request.query["missing"] == "true"
+    filter.includesMissing = try request.flag("missing")
     if let text = request.query["storage_element_id"], !text.isEmpty {
       guard let id = FileID(text) else { throw APIError(.validation, "storage_element_id: must be a UUID") }
       filter.applianceID = id

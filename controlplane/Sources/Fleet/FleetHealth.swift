@@ -36,8 +36,12 @@ struct FleetHealth: Sendable {
       }
       return reached
     }
-    _ = try await elements.pruneHealth(days: Self.historyDays)
     return "reached \(reached) of \(all.count)"
+  }
+
+  /// Every poll of two days is kept, then one an hour.
+  func tidyHistory() async throws -> String {
+    "forgot \(try await elements.tidyHealth(days: Self.historyDays)) samples"
   }
 
   private func pollQuietly(_ element: StorageElement) async -> Bool {
@@ -76,7 +80,23 @@ struct FleetHealth: Sendable {
             details: ["name": .string(element.name), "error": .string("\(error.cause ?? error.message)")]))
       }
     }
-    return try await elements.element(element.id) ?? element
+    let after = try await elements.element(element.id) ?? element
+    try await noteClock(before: element, after: after)
+    return after
+  }
+
+  /// A clock that has become wrong, or right again, is told once. An appliance with a wrong one removes nothing.
+  private func noteClock(before: StorageElement, after: StorageElement) async throws {
+    let isWrong = after.isClockWrong
+    guard isWrong != before.isClockWrong else { return }
+    try await audit.record(
+      AuditEntry(
+        actor: Actor.system.subject, action: "storage_element.clock_" + (isWrong ? "wrong" : "right"),
+        target: after.id.description, result: isWrong ? .failed : .ok,
+        details: [
+          "name": .string(after.name),
+          "offset_ms": after.clockOffsetMilliseconds.map { JSONValue.integer($0) } ?? .null,
+        ]))
   }
 
   private func record(_ id: FileID, _ seen: StorageElementTable.Observation) async throws(APIError) {
@@ -95,8 +115,10 @@ struct FleetHealth: Sendable {
         }
         bundle = try await access.bundles.current()
       }
-      if info.trustVersion < bundle.version {
-        let version = try await client.deliverTrust()
+      var version = info.trustVersion
+      if version < bundle.version { version = try await client.deliverTrust() }
+      // Another role may have brought it.
+      if Int64(version) > client.element.bundleVersion {
         try await elements.setBundleVersion(client.element.id, Int64(version))
       }
       if abs(offset + info.clock.offsetMilliseconds) > Self.clockDifferenceMax {

@@ -4,7 +4,6 @@ internal import Crypto
 internal import HTTP
 internal import HTTPClient
 public import Identity
-internal import Postgres
 public import StorageAPI
 
 /// What can be seen of an appliance before it is claimed.
@@ -17,6 +16,8 @@ public struct DiscoveredAppliance: Sendable {
   public let spki: Checksum
   /// Already in the registry.
   public let known: StorageElement?
+  /// It takes us for its fleet already: it is registered without a code.
+  public let isClaimed: Bool
 }
 
 extension FleetRegistry {
@@ -28,15 +29,27 @@ extension FleetRegistry {
       let info = try await access.client(for: known).info()
       return DiscoveredAppliance(
         url: address.text, storageID: info.storageID, version: info.version, mode: info.mode, spki: known.spki,
-        known: known)
+        known: known, isClaimed: true)
     }
+    do {
+      return try await discoverUnclaimed(address)
+    } catch let error as APIError where error.code == .storageElementUnavailable {
+      // Once claimed it ends the connections of strangers: is it of this fleet, and only the registry has lost it?
+      guard let (info, spki) = try? await whoAnswers(address) else { throw error }  // no: what was wrong first
+      return DiscoveredAppliance(
+        url: address.text, storageID: info.storageID, version: info.version, mode: info.mode, spki: spki,
+        known: try await elements.element(storageID: info.storageID), isClaimed: true)
+    }
+  }
+
+  private func discoverUnclaimed(_ address: ApplianceURL) async throws -> DiscoveredAppliance {
     let seen = try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
       connection in
       try await ClaimDialogue(connection: connection, url: address.text, random: access.random).hello()
     }
     return DiscoveredAppliance(
       url: address.text, storageID: seen.answer.storageID, version: seen.answer.version, mode: seen.answer.mode,
-      spki: seen.spkiHash, known: try await elements.element(storageID: seen.answer.storageID))
+      spki: seen.spkiHash, known: try await elements.element(storageID: seen.answer.storageID), isClaimed: false)
   }
 
   /// Claims an appliance (DESIGN §4.7) and registers it. Repeating it after a lost answer is safe until the appliance
@@ -44,26 +57,12 @@ extension FleetRegistry {
   public func claim(
     name: String, url: String, code: String, priority: Int = 100, by actor: Actor
   ) async throws -> StorageElement {
-    try Self.check(name: name)
-    try Self.check(priority: priority)
-    let address = try ApplianceURL(url)
     guard let code = ClaimCode(text: code) else {
       throw APIError(
         .validation, "claim_code: not a claim code, or mistyped; it has nine groups of five letters and digits")
     }
-    do {
-      let element = try await performClaim(name: name, address: address, code: code, priority: priority)
-      try await record(
-        actor, "storage_element.claim", element.id.description,
-        details: ["name": .string(name), "storage_id": .string(element.storageID)])
-      let polled = try await health.poll(element)
-      syncSoon()
-      return polled
-    } catch {
-      try await record(
-        actor, "storage_element.claim", address.text, result: .refused, details: ["name": .string(name)])
-      if let error = error as? PostgresError, error.isUniqueViolation { throw Self.taken(error) }
-      throw error
+    return try await adding("storage_element.claim", name: name, url: url, priority: priority, by: actor) { address in
+      try await performClaim(name: name, address: address, code: code, priority: priority)
     }
   }
 

@@ -14,20 +14,30 @@ extension FleetRegistry {
   public func register(
     name: String, url: String, priority: Int = 100, by actor: Actor
   ) async throws -> StorageElement {
+    try await adding("storage_element.register", name: name, url: url, priority: priority, by: actor) { address in
+      try await performRegistration(name: name, address: address, priority: priority)
+    }
+  }
+
+  /// Adds an element by `work`: what is asked for is checked before, the outcome is audited either way, the new element
+  /// is polled at once and synced soon.
+  func adding(
+    _ action: String, name: String, url: String, priority: Int, by actor: Actor,
+    _ work: (ApplianceURL) async throws -> StorageElement
+  ) async throws -> StorageElement {
     try Self.check(name: name)
     try Self.check(priority: priority)
     let address = try ApplianceURL(url)
     do {
-      let element = try await performRegistration(name: name, address: address, priority: priority)
+      let element = try await work(address)
       try await record(
-        actor, "storage_element.register", element.id.description,
+        actor, action, element.id.description,
         details: ["name": .string(name), "storage_id": .string(element.storageID)])
       let polled = try await health.poll(element)
       syncSoon()
       return polled
     } catch {
-      try await record(
-        actor, "storage_element.register", address.text, result: .refused, details: ["name": .string(name)])
+      try await record(actor, action, address.text, result: .refused, details: ["name": .string(name)])
       if let error = error as? PostgresError, error.isUniqueViolation { throw Self.taken(error) }
       throw error
     }
@@ -36,7 +46,8 @@ extension FleetRegistry {
   private func performRegistration(
     name: String, address: ApplianceURL, priority: Int
   ) async throws -> StorageElement {
-    let (storageID, spki) = try await whoAnswers(address)
+    let (seen, spki) = try await whoAnswers(address)
+    let storageID = seen.storageID
     if let known = try await elements.element(storageID: storageID) {
       throw APIError(
         .conflict, "this storage element is registered already, as \(known.name); change its url or name there")
@@ -68,8 +79,8 @@ extension FleetRegistry {
     return candidate
   }
 
-  /// Name and key that somebody at this address gives.
-  private func whoAnswers(_ address: ApplianceURL) async throws -> (storageID: String, spki: Checksum) {
+  /// What somebody at this address says who takes us for its fleet, and the key. Nothing of it is proven.
+  func whoAnswers(_ address: ApplianceURL) async throws -> (info: ApplianceInfo, spki: Checksum) {
     let tls = try access.tlsToAnybody()
     return try await access.http.withConnection(to: address.text, exporterLabel: ClaimProof.exporterLabel) {
       connection in
@@ -84,7 +95,7 @@ extension FleetRegistry {
         guard PeerIdentity(role: .appliance, name: info.storageID) != nil else {
           throw ApplianceClient.strange("a bad storage id")
         }
-        return (info.storageID, SHA256.digest(peer.spki))
+        return (info, SHA256.digest(peer.spki))
       } catch let error as HTTPClientError {
         throw ApplianceClient.unavailable(error)
       } catch let error as DecodingError {

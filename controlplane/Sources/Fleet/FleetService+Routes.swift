@@ -10,7 +10,7 @@ extension FleetService {
   /// `/api/v1/storage-elements` and `/api/v1/files` of the admin API.
   public func routes() -> [Route] {
     StorageElementRoutes(registry: registry).routes + TrustAdminRoutes(registry: registry).routes
-      + FileRegistryRoutes(registry: registry, files: files).routes
+      + FileRegistryRoutes(registry: registry, files: files).routes + AuditVerifyRoute(fleet: self).routes
   }
 }
 
@@ -29,7 +29,7 @@ struct StorageElementRoutes: Sendable {
       },
       Route(.put, "\(base)/{id}", .scope(.storageWrite), update),
       Route(.delete, "\(base)/{id}", .scope(.storageWrite)) { request in
-        let force = try Self.flag("force", in: request)
+        let force = try request.flag("force")
         try await registry.remove(try request.id(), force: force, by: request.actor)
         return .empty(.noContent)
       },
@@ -47,7 +47,8 @@ struct StorageElementRoutes: Sendable {
     let mode = try Self.choice("mode", ApplianceMode.self, in: list)
     let status = try Self.choice("status", StorageElementStatus.self, in: list)
     let all = try await registry.list(mode: mode, status: status)
-    return list.page(try await registry.views(all), key: \.element.id.description) { json, view in json.value(view) }
+    let views = try await registry.views(all)
+    return try list.page(views, key: \.element.id.description) { json, view in json.value(view) }
   }
 
   private struct ClaimBody: Decodable {
@@ -89,6 +90,7 @@ struct StorageElementRoutes: Sendable {
       json.member("version", seen.version)
       json.member("mode", seen.mode.rawValue)
       json.member("key_sha256", seen.spki.description)
+      json.member("claimed", seen.isClaimed)
       json.key("storage_element")
       if let known = seen.known { json.value(known) } else { json.null() }
     }
@@ -131,7 +133,7 @@ struct StorageElementRoutes: Sendable {
   }
 
   @Sendable private func sync(_ request: Request) async throws -> Response {
-    let full = try Self.flag("full", in: request)
+    let full = try request.flag("full")
     let (element, report) = try await registry.sync(try request.id(), full: full, by: request.actor)
     let view = try await registry.views([element])[0]
     return .json { json in
@@ -146,10 +148,15 @@ struct StorageElementRoutes: Sendable {
     let element = try await registry.get(try request.id())
     let limit = try ListRequest.integer("limit", in: request.query, range: 1...1000) ?? 100
     let samples = try await registry.health(element.id, limit: limit)
-    let days = try await registry.daysToFull(element.id)
+    let trend = try await registry.capacityTrend(element.id)
+    let share = try await registry.answeredShare(element.id)
     return .json { json in
       json.key("days_to_full")
-      if let days { json.number(days) } else { json.null() }
+      json.value(trend.daysToFull)
+      json.key("answered_share")
+      json.value(share)
+      json.key("trend")
+      json.value(trend)
       json.key("items")
       json.array { json in
         for sample in samples {
@@ -159,6 +166,8 @@ struct StorageElementRoutes: Sendable {
             json.member("used_bytes", sample.usedBytes)
             json.member("available_bytes", sample.availableBytes)
             json.member("round_trip_ms", sample.roundTripMilliseconds)
+            json.key("clock_offset_ms")
+            if let offset = sample.clockOffsetMilliseconds { json.integer(offset) } else { json.null() }
             json.key("error")
             if let error = sample.error { json.string(error) } else { json.null() }
           }
@@ -184,14 +193,6 @@ struct StorageElementRoutes: Sendable {
       throw APIError(.validation, "\(name): must be one of \(known)")
     }
     return value
-  }
-
-  private static func flag(_ name: String, in request: Request) throws(APIError) -> Bool {
-    switch request.query[name] {
-    case nil, "false": false
-    case "true": true
-    default: throw APIError(.validation, "\(name): must be true or false")
-    }
   }
 }
 

@@ -4,7 +4,9 @@ internal import HTTP
 internal import HTTPClient
 internal import Identity
 internal import Postgres
+internal import Reactor
 internal import StorageAPI
+internal import Telemetry
 
 /// Why a sync did not end well, or not wholly: `sync_fault` of a storage element, for administrators and alerts.
 enum SyncFault: String, Sendable, Hashable {
@@ -58,21 +60,43 @@ extension FleetSync {
     if report.isHeld {
       fault = .lossHeld
       text = "sync: documents are missing at the storage element and nothing was marked; accept the loss or restore it"
+    } else if report.rejected > 0 {
+      // What was refused is in its digest and not in the catalogue: that they differ says nothing more.
+      fault = .linesRefused
+      text = "sync: \(report.rejected) lines were refused" + (report.complaint.map { "; the first: \($0)" } ?? "")
     } else if report.digest == .different {
       fault = .unequal
       text =
         "sync: the storage element's digest is another than the catalogue's, even after a repair; look at its "
         + "journal (artstore-appliance fsck) and at the log"
-    } else if report.rejected > 0 {
-      fault = .linesRefused
-      text = "sync: \(report.rejected) lines were refused" + (report.complaint.map { "; the first: \($0)" } ?? "")
     }
     let before = try await elements.synced(id, fault: fault?.rawValue, error: text, on: connection)
     try await audit(id, fault, before: before, text)
   }
 
+  /// PostgreSQL that is being restarted is back within this, most of the time.
+  private static let patience = Duration.seconds(20)
+
+  /// It failed. When that is because PostgreSQL is away it is written down once it is back, unless another sync has
+  /// ended well meanwhile; with PostgreSQL away for longer there is nowhere to, and the next attempt is due all the same.
+  func writeDown(_ error: any Error, of id: FileID, startedAt: Timestamp) async {
+    let deadline = time.uptime() + Self.patience
+    while true {
+      do {
+        if let last = try await elements.element(id)?.lastSyncAt, last > startedAt { return }
+        return try await failed(id, error)
+      } catch {
+        let isAway = (error as? PostgresError).map { $0.apiError?.code == .overloaded } ?? false
+        guard isAway, time.uptime() < deadline, !Task.isCancelled else {
+          return logger.warning("fleet.sync.unrecorded", ["storage_element": .string("\(id)"), "error": .error(error)])
+        }
+      }
+      do { try await IO.sleep(.milliseconds(500)) } catch { return }
+    }
+  }
+
   /// It failed.
-  func failed(_ id: FileID, _ error: any Error) async throws {
+  private func failed(_ id: FileID, _ error: any Error) async throws {
     let text = "sync: " + ((error as? APIError)?.message ?? String(describing: error))
     let fault = SyncFault(error)
     let before = try await elements.syncFailed(id, fault: fault.rawValue, error: text)

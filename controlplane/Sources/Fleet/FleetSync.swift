@@ -35,6 +35,7 @@ public struct SyncReport: Sendable {
     unchanged += counts.unchanged
     missing += counts.missing
     rejected += counts.rejected + counts.foreign
+    if counts.foreign > 0 { complaint = complaint ?? "an id that another storage element holds" }
   }
 }
 
@@ -110,7 +111,7 @@ struct FleetSync: Sendable {
 
   /// One sync, incremental where possible. `CONFLICT` when another is under way.
   func sync(_ id: FileID, full: Bool) async throws -> SyncReport {
-    let started = time.uptime()
+    let (started, startedAt) = (time.uptime(), time.now())
     do {
       return try await locked(id) { connection in
         var report = try await run(id, full: full, on: connection)
@@ -119,12 +120,7 @@ struct FleetSync: Sendable {
         return report
       }
     } catch {
-      if (error as? APIError)?.code != .conflict {
-        do { try await failed(id, error) } catch let second {
-          // With PostgreSQL away there is nowhere to write it down; the next attempt is due all the same.
-          logger.warning("fleet.sync.unrecorded", ["error": .error(second), "of": .error(error)])
-        }
-      }
+      if (error as? APIError)?.code != .conflict { await writeDown(error, of: id, startedAt: startedAt) }
       throw error
     }
   }

@@ -109,6 +109,26 @@ extension FleetRegistry {
     try await revoke(spki, subject: subject, reason: reason, endsAt: nil, by: actor)
   }
 
+  /// Revokes the key of a certificate in PEM, or a key by its hash: exactly one of the two.
+  public func revoke(
+    certificate: String?, keySHA256: String?, reason: String, by actor: Actor
+  ) async throws {
+    switch (certificate, keySHA256) {
+    case (let pem?, nil):
+      let found: Certificate
+      do { found = try Certificate(pem: pem) } catch {
+        throw APIError(.validation, "certificate: one certificate in PEM is needed")
+      }
+      try await revoke(found.spkiHash, subject: found.identity?.uri ?? "", reason: reason, by: actor)
+    case (nil, let text?):
+      guard let hash = Checksum(text) else {
+        throw APIError(.validation, "key_sha256: the SHA-256 of a public key (SPKI) in hexadecimal is needed")
+      }
+      try await revoke(hash, subject: "", reason: reason, by: actor)
+    default: throw APIError(.validation, "certificate: exactly one of certificate and key_sha256 is needed")
+    }
+  }
+
   /// Revokes an appliance's certificate: nobody of the control plane talks to it any more, until its host makes a new
   /// key and it is claimed again.
   public func revoke(element id: FileID, reason: String, by actor: Actor) async throws -> StorageElementView {

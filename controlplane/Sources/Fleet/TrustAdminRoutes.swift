@@ -1,5 +1,4 @@
 internal import Core
-internal import Crypto
 internal import HTTP
 internal import HTTPServer
 internal import Identity
@@ -14,7 +13,7 @@ struct TrustAdminRoutes: Sendable {
     return [
       Route(.get, locals, .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        return list.page(try await registry.localClients(), key: \.name) { json, entry in json.value(entry) }
+        return try list.page(try await registry.localClients(), key: \.name) { json, entry in json.value(entry) }
       },
       Route(.post, locals, .scope(.adminWrite), bodyLimit: 65_536, add),
       Route(.get, "\(locals)/{id}", .scope(.adminRead)) { request in
@@ -29,7 +28,7 @@ struct TrustAdminRoutes: Sendable {
       },
       Route(.get, "/api/v1/revocations", .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        return list.page(try await registry.revocations(), key: \.spki.description) { json, key in json.value(key) }
+        return try list.page(try await registry.revocations(), key: \.spki.description) { json, key in json.value(key) }
       },
       Route(.post, "/api/v1/revocations", .scope(.adminWrite), bodyLimit: 65_536, revoke),
       Route(.post, "/api/v1/storage-elements/{id}/revoke", .scope(.storageWrite), bodyLimit: 4096) { request in
@@ -91,22 +90,8 @@ struct TrustAdminRoutes: Sendable {
 
   @Sendable private func revoke(_ request: Request) async throws -> Response {
     let body = try await request.strictJSON(RevokeBody.self, keys: RevokeBody.CodingKeys.self)
-    let spki: Checksum
-    var subject = ""
-    switch (body.certificate, body.keySHA256) {
-    case (let pem?, nil):
-      do {
-        let certificate = try Certificate(pem: pem)
-        (spki, subject) = (certificate.spkiHash, certificate.identity?.uri ?? "")
-      } catch { throw APIError(.validation, "certificate: one certificate in PEM is needed") }
-    case (nil, let text?):
-      guard let hash = Checksum(text) else {
-        throw APIError(.validation, "key_sha256: the SHA-256 of a public key (SPKI) in hexadecimal is needed")
-      }
-      spki = hash
-    default: throw APIError(.validation, "certificate, key_sha256: exactly one of them is needed")
-    }
-    try await registry.revoke(spki, subject: subject, reason: body.reason, by: request.actor)
+    try await registry.revoke(
+      certificate: body.certificate, keySHA256: body.keySHA256, reason: body.reason, by: request.actor)
     return .empty(.noContent)
   }
 }
@@ -115,9 +100,16 @@ extension ListRequest {
   /// A page of a list that is whole in memory: hundreds at most.
   func page<Item>(
     _ all: [Item], key: (Item) -> String, write: (inout JSONWriter, Item) -> Void
-  ) -> Response {
-    let start = after.map { after in (all.firstIndex { key($0) == after } ?? all.count - 1) + 1 } ?? offset
-    return answer(Array(all.dropFirst(max(start, 0)).prefix(limit)), total: all.count, key: key, write: write)
+  ) throws(APIError) -> Response {
+    var start = offset
+    if let after {
+      // Gone since, or never there: an empty page would look like the end of the list.
+      guard let last = all.firstIndex(where: { key($0) == after }) else {
+        throw APIError(.validation, "cursor: not one of this list's, or what it names is gone; begin again without it")
+      }
+      start = last + 1
+    }
+    return answer(Array(all.dropFirst(start).prefix(limit)), total: all.count, key: key, write: write)
   }
 }
 

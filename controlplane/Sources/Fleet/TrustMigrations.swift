@@ -5,6 +5,7 @@ enum TrustMigrations {
   static let all: [Migration] = [
     Migration(module: "trust", number: 1, name: "revocations and local clients", sql: first),
     Migration(module: "trust", number: 2, name: "standing of journal chains", sql: standing),
+    Migration(module: "trust", number: 3, name: "pinned segments", sql: pinnedSegments),
   ]
 
   /// `subject` is the identity in the certificate. A revoked key leaves the bundle when no certificate for it can be
@@ -27,6 +28,11 @@ enum TrustMigrations {
       created_at timestamptz NOT NULL DEFAULT now(),
       renewed_at timestamptz NOT NULL DEFAULT now()
     )
+    """
+
+  /// The segment whose header names the head. Pins from before are looked for by their hash.
+  private static let pinnedSegments = """
+    ALTER TABLE fleet_chain_pins ADD COLUMN segment bigint
     """
 
   /// What the last comparison with the pinned heads found; null: nothing.

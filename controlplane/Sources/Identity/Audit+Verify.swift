@@ -51,15 +51,34 @@ extension Audit {
     func verdict(_ records: Int64, _ problem: String?, at place: Int64?) -> AuditVerdict {
       AuditVerdict(records: records, problem: problem, problemAt: place, prunedThrough: anchor.sequence)
     }
-    guard let head = try await pool.query("SELECT sequence, code, seal FROM audit_head").first else {
+    // In one statement, hence of one moment.
+    let bounds = try await pool.query(
+      """
+      SELECT h.sequence, h.code, h.seal,
+        (SELECT min(sequence) FROM audit_log WHERE sequence > h.sequence) AS beyond
+      FROM audit_head h
+      """
+    ).first
+    guard let head = bounds else {
       let count = try await pool.query("SELECT count(*) FROM audit_log").scalar(Int64.self)
-      return count == 0 && anchor == .origin
-        ? verdict(0, nil, at: nil)
-        : verdict(0, "the head of the chain is gone, but \(count) records exist", at: anchor.sequence + 1)
+      guard count == 0, anchor == .origin else {
+        return verdict(0, "the head of the chain is gone, but \(count) records exist", at: anchor.sequence + 1)
+      }
+      // The first administrator's making is recorded in the transaction that makes it.
+      let isUsed = try await pool.query("SELECT EXISTS (SELECT FROM identity_administrators)").scalar(Bool.self)
+      return isUsed
+        ? verdict(0, "there is no record, not even of how the administrators came to be: the log was emptied", at: 1)
+        : verdict(0, nil, at: nil)
     }
     let last = AuditPlace(sequence: try head.decode("sequence"), code: try head.decode("code"))
     guard ConstantTime.equal(try head.decode("seal"), chain.seal(sequence: last.sequence, code: last.code)) else {
       return verdict(0, "the head of the chain (record \(last.sequence)) was changed", at: last.sequence)
+    }
+    if let beyond: Int64 = try head.decode("beyond") {
+      return verdict(0, "record \(beyond) stands beyond the head of the chain: it was inserted", at: beyond)
+    }
+    if let before = try await intruder(before: anchor) {
+      return verdict(0, "record \(before) stands where records were pruned or never were: it was inserted", at: before)
     }
     var place = anchor
     while place.sequence < last.sequence {
@@ -78,6 +97,12 @@ extension Audit {
       return verdict(place.sequence - anchor.sequence, problem, at: place.sequence + 1)
     }
     return verdict(last.sequence - anchor.sequence, nil, at: nil)
+  }
+
+  /// A record where the chain has none: at or before what was pruned, which goes in the same transaction.
+  private func intruder(before anchor: AuditPlace) async throws -> Int64? {
+    try await pool.query("SELECT min(sequence) FROM audit_log WHERE sequence <= \(anchor.sequence)")
+      .scalar(Int64?.self)
   }
 
   /// Why the record does not follow `place`; nil if it does.

@@ -12,7 +12,6 @@ struct KeyAndAuditRoutes: Sendable {
       Route(.get, "/api/v1/keys", .scope(.adminRead), keys),
       Route(.post, "/api/v1/keys/rotate", .scope(.adminWrite), bodyLimit: 4096, rotate),
       Route(.get, "/api/v1/audit", .scope(.adminRead), list),
-      Route(.get, "/api/v1/audit/verify", .scope(.adminRead), verify),
       Route(.get, "/api/v1/audit/export", .scope(.adminRead), export),
       Route(.get, "/api/v1/settings", .scope(.adminRead)) { _ in try .json(.ok, self.identity.settings) },
       Route(.put, "/api/v1/settings", .scope(.adminWrite), bodyLimit: 4096, changeSettings),
@@ -84,19 +83,6 @@ struct KeyAndAuditRoutes: Sendable {
       try Self.filter(list), limit: list.limit, offset: list.offset, before: before)
     return list.answer(page.items, total: page.total, key: { String($0.sequence) }) { json, record in
       record.write(to: &json)
-    }
-  }
-
-  @Sendable private func verify(_ request: Request) async throws -> Response {
-    let verdict = try await identity.audit.verify()
-    return .json { json in
-      json.member("whole", verdict.isWhole)
-      json.member("records", verdict.records)
-      json.key("problem")
-      if let problem = verdict.problem { json.string(problem) } else { json.null() }
-      json.key("problem_at")
-      if let at = verdict.problemAt { json.integer(at) } else { json.null() }
-      json.member("pruned_through", verdict.prunedThrough)
     }
   }
 

@@ -39,6 +39,10 @@ struct OAuthForm: Sendable {
   let clientID: String?
   let clientSecret: String?
 
+  private static let parameters: Set<String> = [
+    "grant_type", "scope", "client_id", "client_secret", "token", "token_type_hint",
+  ]
+
   /// RFC 6749 §3.2, §2.3.1: a form in the body, no parameter twice, one way of authentication only, nothing in the URL.
   init(_ request: Request) async throws {
     guard request.query.isEmpty else {
@@ -53,7 +57,8 @@ struct OAuthForm: Sendable {
     } catch let error as APIError where error.code == .validation {
       throw OAuthError(.invalidRequest, "the body is no valid form")
     }
-    let names = fields.names
+    // What no RFC of ours names is ignored, however often it comes (RFC 6749 §3.2).
+    let names = fields.names.filter(Self.parameters.contains)
     guard Set(names).count == names.count else { throw OAuthError(.invalidRequest, "a parameter came twice") }
     let inBody = fields["client_id"] != nil || fields["client_secret"] != nil
     guard let header = request.head.header("Authorization"), header.lowercased().hasPrefix("basic ") else {

@@ -8,12 +8,12 @@ extension Request {
   /// Who asks, for the audit.
   public var actor: Actor {
     Actor(
-      subject: principal.subject.isEmpty ? "anonymous" : principal.author, source: remote.host, trace: trace.traceID)
+      subject: principal.subject.isEmpty ? "anonymous" : principal.author, source: client, trace: trace.traceID)
   }
 
   /// Somebody who proved to be `subject` in the handler.
   func actor(as subject: String) -> Actor {
-    Actor(subject: subject, source: remote.host, trace: trace.traceID)
+    Actor(subject: subject, source: client, trace: trace.traceID)
   }
 
   /// A JSON object of known members only: in what changes something a typo must not pass unnoticed.

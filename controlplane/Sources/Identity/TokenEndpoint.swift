@@ -76,7 +76,7 @@ struct TokenEndpoint: Sendable {
       throw OAuthError(.invalidClient, "client_id and client_secret are needed, by HTTP Basic or in the body")
     }
     let budgets = identity.budgets
-    let attempt = budgets.begin(endpoint, address: request.remote.host, account: id)
+    let attempt = budgets.begin(endpoint, address: request.client, account: id)
     if let account = try await identity.serviceAccounts.authenticate(clientID: id, secret: secret) {
       budgets.succeeded(attempt)
       return account

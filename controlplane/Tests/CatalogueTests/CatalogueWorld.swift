@@ -53,21 +53,28 @@ struct CatalogueWorld {
   func apply(
     _ rows: [SyncRow], owner: FileID? = nil, epoch: Int64 = 1, sweep: SyncSweep? = nil, budget: Int = 0
   ) async throws -> (counts: SyncCounts, marked: Int) {
-    let owner = owner ?? self.owner
-    return try await pool.transaction { connection in
-      var chunks: [[UInt8]] = rows.enumerated().map { number, row in
-        var text: [UInt8] = []
-        row.appendCopyText(number: number, to: &text)
-        return text
-      }
-      let staged = try await files.stage(on: connection, timeout: .seconds(10)) {
-        chunks.isEmpty ? nil : chunks.removeFirst()
-      }
-      let page = StagedPage(
-        owner: owner, epoch: epoch, rows: staged, hasRepeatedIDs: Set(rows.map(\.fileID)).count < rows.count)
-      let counts = try await files.apply(page, sweep: sweep, on: connection)
-      guard let sweep, counts.missing > 0, counts.missing <= budget else { return (counts, 0) }
-      return (counts, try await files.markMissing(sweep, owner: owner, on: connection))
+    try await pool.transaction { connection in
+      try await apply(rows, owner: owner, epoch: epoch, sweep: sweep, budget: budget, on: connection)
     }
+  }
+
+  func apply(
+    _ rows: [SyncRow], owner: FileID? = nil, epoch: Int64 = 1, sweep: SyncSweep? = nil, budget: Int = 0,
+    on connection: PostgresConnection
+  ) async throws -> (counts: SyncCounts, marked: Int) {
+    let owner = owner ?? self.owner
+    var chunks: [[UInt8]] = rows.enumerated().map { number, row in
+      var text: [UInt8] = []
+      row.appendCopyText(number: number, to: &text)
+      return text
+    }
+    let staged = try await files.stage(on: connection, timeout: .seconds(10)) {
+      chunks.isEmpty ? nil : chunks.removeFirst()
+    }
+    let page = StagedPage(
+      owner: owner, epoch: epoch, rows: staged, hasRepeatedIDs: Set(rows.map(\.fileID)).count < rows.count)
+    let counts = try await files.apply(page, sweep: sweep, on: connection)
+    guard let sweep, counts.missing > 0, counts.missing <= budget else { return (counts, 0) }
+    return (counts, try await files.markMissing(sweep, owner: owner, on: connection))
   }
 }

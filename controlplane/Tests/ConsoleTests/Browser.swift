@@ -22,7 +22,7 @@ final class Browser: Sendable {
     sessions = MemorySessionStore()
     clock = ManualTime()
     console = Console(
-      identity: data, fleet: data, files: data,
+      identity: data, fleet: data, trust: data, files: data,
       gate: SessionGate(sessions: sessions, identity: data, time: clock, random: SeededRandom(seed: 7)),
       assets: try AssetStore(folder: "/assets") { Array("content of \($0)".utf8) }, time: clock,
       random: SeededRandom(seed: 8), logger: .silent, eventInterval: .seconds(5))

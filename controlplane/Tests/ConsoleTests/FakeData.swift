@@ -23,6 +23,9 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
     var factors: Set<String> = []
     var elements: [StorageElement] = []
     var records: [FileRecord] = []
+    var locals: [SiteClient] = []
+    var revocations: [Revocation] = []
+    var discovery: Discovery?
     var uploads: [(draft: UploadDraft, bytes: [UInt8])] = []
     var queries: [FileQuery] = []
     var acts: [String] = []
@@ -33,7 +36,7 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
 
   func with<R: Sendable>(_ body: (inout State) -> R) -> R { state.withLock { state in body(&state) } }
 
-  private func act(_ text: String) throws {
+  func act(_ text: String) throws {
     try state.withLock { state in
       if let failure = state.failure { throw failure }
       state.acts.append(text)
@@ -137,7 +140,8 @@ final class FakeData: ConsoleIdentity, ConsoleFleet, ConsoleFiles {
 
   func discover(url: String, actor: Person) async throws -> Discovery {
     try act("discover \(url)")
-    return Discovery(url: url, storageID: "se-1", version: "0.1", mode: .rw, knownAs: nil)
+    return with { $0.discovery }
+      ?? Discovery(url: url, storageID: "se-1", version: "0.1", mode: .rw, knownAs: nil)
   }
 
   func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement {

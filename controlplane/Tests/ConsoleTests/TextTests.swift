@@ -7,22 +7,22 @@ internal import Testing
 @Suite struct TextTests {
   @Test func bothTablesHoldEveryText() {
     for text in Text.allCases {
-      #expect(Text.english[text]?.isEmpty == false, "\(text.rawValue) has no English")
-      #expect(Text.russian[text]?.isEmpty == false, "\(text.rawValue) has no Russian")
+      #expect(text.pattern(.english)?.isEmpty == false, "\(text.rawValue) has no English")
+      #expect(text.pattern(.russian)?.isEmpty == false, "\(text.rawValue) has no Russian")
     }
   }
 
   @Test func bothTablesHaveTheSamePlacesForValues() {
     for text in Text.allCases {
-      #expect(places(Text.english[text] ?? "") == places(Text.russian[text] ?? ""), "\(text.rawValue)")
+      #expect(places(text.pattern(.english) ?? "") == places(text.pattern(.russian) ?? ""), "\(text.rawValue)")
     }
   }
 
   @Test func russianIsRussianAndEnglishIsNot() {
     let sameInBoth: Set<Text> = [.checksum]
     for text in Text.allCases where !sameInBoth.contains(text) {
-      #expect(hasCyrillic(Text.russian[text] ?? ""), "\(text.rawValue) is not translated")
-      #expect(!hasCyrillic(Text.english[text] ?? ""), "\(text.rawValue)")
+      #expect(hasCyrillic(text.pattern(.russian) ?? ""), "\(text.rawValue) is not translated")
+      #expect(!hasCyrillic(text.pattern(.english) ?? ""), "\(text.rawValue)")
     }
   }
 

@@ -45,21 +45,68 @@ import Testing
         Issue.record("the rewritten journal was not found")
         return
       }
-      #expect(problem.contains("LSN 40"), "\(problem)")
+      #expect(problem.contains("LSN 49"), "\(problem)")
       #expect(try await world.fleet.registry.view(element.id).journalProblem == problem)
       // The end was cut off and written anew: the next sync sees it, pins nothing, and says it once.
       appliance.state.withLock { $0.chain = honest.dropLast() + [SHA256.digest([98])] }
       _ = try await world.sync(element)
       _ = try await world.sync(element)
       #expect(try await pins(world, element) == 7)
-      #expect(try await world.fleet.registry.view(element.id).journalProblem?.contains("LSN 70") == true)
+      #expect(try await world.fleet.registry.view(element.id).journalProblem?.contains("LSN 79") == true)
       var filter = AuditFilter()
       filter.action = "journal.rewritten"
       #expect(try await world.identity.audit.list(filter, limit: 10).total == 2)
-      // What is pruned cannot be held against it.
-      appliance.state.withLock { $0.prunedLSN = 70 }
-      #expect(try await verdict(world) == .sound(pins: 7))
+      // What is pruned cannot be held against it; but then pruning must say so.
+      appliance.state.withLock { state in
+        state.chain = honest
+        state.firstSegment = 8
+        state.prunedLSN = 69
+      }
+      #expect(try await verdict(world) == .sound(pins: 2))
+      appliance.state.withLock { $0.prunedLSN = 60 }
+      guard case .rewritten(let problem)? = try await verdict(world) else {
+        Issue.record("archives that were taken away were not missed")
+        return
+      }
+      #expect(problem.contains("LSN 60"), "\(problem)")
       #expect(try await world.identity.audit.verify().isWhole)
+    }
+  }
+
+  /// A journal that grows slowly would have nothing to pin for months.
+  @Test func theJournalIsSealedAtEachSyncWhereItsVersionCan() async throws {
+    let world = try await FleetWorld()
+    let appliance = try FakeAppliance()
+    try await appliance.serve { (url) async throws -> Void in
+      let element = try await world.claim(appliance, url)
+      _ = try await world.sync(element)
+      #expect(appliance.state.withLock { $0.seals } == 1)
+      appliance.state.withLock { state in
+        state.knowsSeals = false
+        state.chain.append(SHA256.digest([10]))
+      }
+      _ = try await world.sync(element)
+      #expect(appliance.state.withLock { $0.seals } == 2)
+      #expect(try await pins(world, element) == 2, "an older version is pinned at what it shows")
+    }
+  }
+
+  /// Heads that fit say what the bytes were, not what they are.
+  @Test func changedBytesUnderHonestHeadsAreFoundByReadingThem() async throws {
+    let world = try await FleetWorld()
+    let appliance = try FakeAppliance()
+    try await appliance.serve { (url) async throws -> Void in
+      let element = try await world.claim(appliance, url)
+      appliance.state.withLock { $0.chain += (1...4).map { SHA256.digest([$0]) } }
+      _ = try await world.sync(element)
+      #expect(try await world.fleet.verifyAudit(contents: true).isSound)
+      appliance.state.withLock { $0.changedSegments[2] = SHA256.digest([66]) }
+      #expect(try await verdict(world) == .sound(pins: 1), "the heads alone fit")
+      let found = try await world.fleet.verifyAudit(contents: true)
+      #expect(!found.isSound && found.log.isWhole)
+      #expect(found.journals.first?.verdict.about.contains("segment 2") == true)
+      let json = String(decoding: JSONWriter.document { found.write(to: &$0) }, as: UTF8.self)
+      #expect(json.contains(#""sound":false"#) && json.contains(#""verdict":"rewritten""#), "\(json)")
     }
   }
 

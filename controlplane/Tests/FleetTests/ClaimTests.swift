@@ -71,6 +71,11 @@ import Testing
       #expect(error?.message == "the proof is wrong")
     }
     #expect(appliance.state.withLock { $0.installation == nil })
+    #expect(try await world.fleet.registry.list().isEmpty)
+    var filter = AuditFilter()
+    filter.action = "storage_element.claim"
+    let records = try await world.identity.audit.list(filter, limit: 10).items
+    #expect(records.map(\.entry.result) == [.refused])
   }
 
   @Test func claimingAgainRenewsTheSameRow() async throws {

@@ -7,6 +7,7 @@ import HTTPServer
 import JWT
 import StorageAPI
 import TLS
+import Telemetry
 import TestKit
 
 extension FakeAppliance {
@@ -24,17 +25,21 @@ extension FakeAppliance {
         return try .json(.ok, TrustAnswer(version: version))
       },
       Route(.get, AppliancePaths.journalChain, .certificate([.admin])) { request in
-        let before = Int(request.query["before"] ?? "") ?? .max
-        return try .json(
-          .ok,
-          self.state.withLock { state in
-            let links = state.chain.enumerated().map { place, hash in
-              JournalChain.Link(
-                number: UInt64(place + 1), epoch: state.epoch, firstLSN: UInt64(place * 10), previous: hash)
-            }
-            let page = links.filter { $0.number < before }.suffix(2).reversed()
-            return JournalChain(epoch: state.epoch, segments: Array(page), prunedLSN: state.prunedLSN)
-          })
+        let before = UInt64(request.query["before"] ?? "") ?? .max
+        return try .json(.ok, self.chain(before: before, contents: request.query["contents"] == "true"))
+      },
+      Route(.post, AppliancePaths.journalSeal, .scope(.storageWrite)) { _ in
+        let isKnown = self.state.withLock { state in
+          state.seals += 1
+          return state.knowsSeals
+        }
+        guard isKnown, let newest = self.chain(before: .max, contents: false).segments.first else {
+          throw APIError(.notFound, "there is no such path")
+        }
+        return try .json(.ok, JournalSealAnswer(sealed: false, head: newest))
+      },
+      Route(.get, AppliancePaths.spans, .certificate([.admin])) { request in
+        try .json(.ok, SpanPage(self.spans.page(after: request.query["after"], limit: 3)))
       },
       Route(.put, AppliancePaths.time, .certificate([.admin])) { request in
         let delivery = try await request.json(TimeDelivery.self)
@@ -66,6 +71,23 @@ extension FakeAppliance {
       },
       Route(.post, AppliancePaths.upload, .scope(.filesWrite), bodyLimit: .max) { try await self.upload($0) },
     ]
+  }
+
+  /// Two links a page.
+  private func chain(before number: UInt64, contents: Bool) -> JournalChain {
+    state.withLock { state in
+      var links = state.chain.enumerated().map { place, hash in
+        JournalChain.Link(
+          number: UInt64(place + 1), epoch: state.epoch, firstLSN: UInt64(place * 10), previous: hash)
+      }
+      if contents {
+        for place in links.indices.dropLast() {
+          links[place].hash = state.changedSegments[links[place].number] ?? links[place + 1].previous
+        }
+      }
+      links = links.filter { (state.firstSegment..<number).contains($0.number) }
+      return JournalChain(epoch: state.epoch, segments: links.suffix(2).reversed(), prunedLSN: state.prunedLSN)
+    }
   }
 
   private func claim(_ request: Request) async throws -> Response {

@@ -58,6 +58,13 @@ final class FakeAppliance: Sendable {
     /// Hashes of its sealed segments, oldest first; the last one is the chain's head.
     var chain: [Checksum] = [Checksum(bytes: Array(repeating: 0, count: 32))!, SHA256.digest([3])]
     var prunedLSN: UInt64 = 0
+    /// The oldest segment that is left.
+    var firstSegment: UInt64 = 1
+    /// What the bytes of these segments hash to, whatever the next header says.
+    var changedSegments: [UInt64: Checksum] = [:]
+    /// How often it was asked to seal its journal; whether its version can.
+    var seals = 0
+    var knowsSeals = true
     /// Takes any proof and answers with one that is none: it does not know the code.
     var provesFalsely = false
   }
@@ -67,6 +74,7 @@ final class FakeAppliance: Sendable {
   let code: ClaimCode
   let state: Mutex<State>
   let tls: TLSServerContext
+  let spans = SpanRing(capacity: 100, random: SystemRandom())
 
   /// `sharingKeyOf`: one that has stolen another's key, but not its code.
   init(

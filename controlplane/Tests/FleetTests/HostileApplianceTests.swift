@@ -198,6 +198,8 @@ import Testing
       let report = try await world.sync(element)
       #expect(report.kind == .full && report.isHeld && report.missing == 0)
       try await Self.untouched(world, 60)
+      #expect(try await Self.fault(world, element) == "loss_held")
+      #expect(try await world.trail(element) == ["sync_fault history_changed", "sync_fault loss_held"])
     }
   }
 
@@ -234,6 +236,7 @@ import Testing
       #expect(report.added == 0 && report.missing == 0 && report.digest == .equal)
       try await Self.untouched(world, 60)
       #expect(try await Self.fault(world, element) == nil)
+      #expect(try await world.trail(element) == ["sync_fault database", "sync_recovered"])
     }
   }
 }

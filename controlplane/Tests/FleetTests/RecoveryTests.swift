@@ -68,6 +68,17 @@ import Testing
       #expect(said.storageID == appliance.storageID)
       let difference = said.applianceTime.since(said.time).inSeconds
       #expect(abs(difference - 3600) < 5, "\(difference)")
+      // The registry says so, and the audit trail once for each turn.
+      let wrong = try await world.fleet.registry.get(element.id)
+      #expect(wrong.isClockWrong && abs((wrong.clockOffsetMilliseconds ?? 0) - 3_600_000) < 5000)
+      _ = try await world.fleet.health.poll(wrong)
+      #expect(try await audited(world, "storage_element.clock_wrong") == 1)
+      #expect(try await audited(world, "storage_element.clock_right") == 0)
+      appliance.state.withLock { $0.clockAhead = .seconds(20) }
+      let right = try await world.fleet.health.poll(wrong)
+      #expect(!right.isClockWrong)
+      _ = try await world.fleet.health.poll(right)
+      #expect(try await audited(world, "storage_element.clock_right") == 1)
     }
   }
 

@@ -169,6 +169,8 @@ import Testing
       #expect(report.isHeld)
       #expect(report.missing == 1)
       #expect(try await world.fleet.files.entry(lost)?.missingSince == nil)
+      #expect(try await world.fleet.registry.get(element.id).syncFault == "loss_held")
+      #expect(try await world.trail(element) == ["sync_fault loss_held"])
       _ = try await world.fleet.registry.acceptLoss(element.id, by: FleetWorld.actor)
       #expect(try await world.sync(element).missing == 1)
       #expect(try await world.fleet.files.entry(lost)?.missingSince != nil)
@@ -194,6 +196,8 @@ import Testing
         for (id, document) in state.documents where document.lsn > state.lsn { state.documents[id] = nil }
       }
       #expect(try await world.sync(element).isHeld)
+      #expect(try await world.fleet.registry.get(element.id).syncFault == "loss_held")
+      #expect(try await world.trail(element) == ["sync_fault loss_held"])
     }
   }
 
@@ -218,9 +222,16 @@ import Testing
       thief.state.withLock { $0.epoch = 900 }
       thief.store(record)
       try await thief.serve { (url) async throws -> Void in
-        let report = try await world.sync(try await world.claim(thief, url, name: "thief"))
+        let taker = try await world.claim(thief, url, name: "thief")
+        let report = try await world.sync(taker)
         #expect(report.added == 0)
         #expect(report.rejected >= 1)
+        let seen = try await world.fleet.registry.get(taker.id)
+        #expect(seen.syncFault == "lines_refused")
+        #expect(seen.syncError?.contains("another storage element holds") == true)
+        // Its digest holds what was refused, so a repair may have been tried before.
+        let trail = try await world.trail(taker).filter { $0 != "digest_repair" }
+        #expect(trail == ["sync_fault lines_refused"])
       }
       #expect(try await world.fleet.files.entry(record.fileID)?.applianceID == element.id)
     }

@@ -51,6 +51,11 @@ import Testing
     "UPDATE audit_anchor SET (sequence, code, seal) = (SELECT sequence, code, seal FROM audit_head)",
     "DELETE FROM audit_log; DELETE FROM audit_head",
     "UPDATE audit_log SET actor = 'eve' WHERE sequence = 5", "DELETE FROM audit_log WHERE sequence = 6",
+    // Back among what was pruned.
+    """
+    INSERT INTO audit_log (sequence, at, actor, action, target, source, result, trace, details, code)
+    SELECT 2, at, actor, action, target, source, result, trace, details, code FROM audit_log WHERE sequence = 5
+    """,
   ])
   func cutsBesideTheRetentionAreFound(sql: String) async throws {
     let harness = try await harness(old: 3, young: 5)

@@ -53,6 +53,9 @@ import Testing
       name: "parameter twice", body: "grant_type=client_credentials&grant_type=client_credentials",
       basic: "ID:SECRET", status: 400, error: "invalid_request"),
     Case(
+      name: "unknown parameter twice", body: "grant_type=client_credentials&scope=admin:write&x=1&x=2",
+      basic: "ID:SECRET", status: 400, error: "invalid_scope"),
+    Case(
       name: "two ways", body: "grant_type=client_credentials&client_secret=SECRET", basic: "ID:SECRET", status: 400,
       error: "invalid_request"),
     Case(

@@ -38,17 +38,23 @@ struct ResumableRoutes: Sendable {
       ])
   }
 
-  /// Every answer to a request of ours names the version, refusals too.
+  /// Every answer to a request of ours names the version; those that refuse it are made by `refusal`.
   private func answer(_ request: Request, _ handle: (Request) async throws -> Response) async throws -> Response {
-    do {
-      try Tus.requireVersion(request.head)
-      var response = try await handle(request)
+    try Tus.requireVersion(request.head)
+    var response = try await handle(request)
+    response.headers.append("Tus-Resumable", Tus.version)
+    return response
+  }
+
+  /// How the appliance refuses: where tus is spoken with its version, also before a handler is asked (401, 403, 404,
+  /// 405, 413).
+  @Sendable static func refusal(_ error: APIError, _ request: Request) -> Response {
+    var response = Response.failure(error, requestID: request.requestID)
+    let collection = AppliancePaths.resumableUploads
+    if request.path == collection || request.path.hasPrefix(collection + "/") {
       response.headers.append("Tus-Resumable", Tus.version)
-      return response
-    } catch var error as APIError {
-      error.headers.append("Tus-Resumable", Tus.version)
-      throw error
     }
+    return response
   }
 
   // MARK: POST

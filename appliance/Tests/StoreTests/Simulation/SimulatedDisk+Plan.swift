@@ -55,3 +55,15 @@ extension SimulatedDisk {
     }
   }
 }
+
+extension SimulatedDisk {
+  /// A directory and those above it, durable: for tests that put a store somewhere.
+  func makeTree(_ path: String) throws {
+    var made = ""
+    for name in path.split(separator: "/") {
+      made += "/\(name)"
+      try makeDirectory(made)
+    }
+    try syncFileSystem(.treeCheckpoint)
+  }
+}

@@ -29,6 +29,9 @@ extension StoreSimulation {
       case 16: changeMode(store)
       case 17..<19: try look(store)
       case 19: try await upkeep(store)
+      case 20:
+        did(.seal)
+        seal(store)
       default:
         store.step()
         collect()
@@ -111,6 +114,12 @@ extension StoreSimulation {
     } catch {
       model.answer(target, isAcknowledged: false)
     }
+  }
+
+  /// As the control plane asks for at each sync; nobody waits for the answer.
+  private func seal(_ store: Store) {
+    // A full queue refuses it like any command, and it is asked for again.
+    try? store.committer.submit(Command(action: .seal, actor: Actor("tester")) { _ in })  // see the line above
   }
 
   /// Reads a document while the store runs.

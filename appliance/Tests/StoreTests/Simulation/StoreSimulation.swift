@@ -11,8 +11,7 @@ import StorageAPI
 /// with the model. Everything that decides anything comes from the seed.
 final class StoreSimulation {
   let seed: UInt64
-  /// Files are damaged behind the store's back in some seeds, calls fail in the others; power is cut in all. Both at
-  /// once is no promise of the store: what reconcile put right counts as whole only when the disk keeps what it syncs.
+  /// Files are damaged behind the store's back in some seeds; calls fail and power is cut in all.
   var isRotting: Bool { seed % 3 == 0 }
   let disk: SimulatedDisk
   let clock = TestClock()
@@ -51,7 +50,7 @@ final class StoreSimulation {
 
   /// What clients and the operator do.
   enum Action: String, CaseIterable, Hashable, Sendable {
-    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, transition, read
+    case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, transition, read, seal
     case collectGarbage, reconcile, scrub, damage, orphan, loseIndex, restoreIndex, loseIndexTail
   }
 
@@ -125,7 +124,7 @@ final class StoreSimulation {
     case 3: disk.faults.killAt = disk.steps + 1 + random.below(120)
     case 4..<6:
       disk.faults.powerCutAtPoint = (CrashPoint.allCases[random.below(CrashPoint.allCases.count)], 1 + random.below(6))
-    case 6..<11 where !isRotting:
+    case 6..<11:
       let failures: [SimulatedDisk.Fault] = [
         .writeFailed, .syncFailed, .renameFailed, .otherFailed, .full, .fullInSync,
       ]
@@ -145,8 +144,8 @@ final class StoreSimulation {
     case 3: disk.faults.killAt = 1 + random.below(40)
     case 4..<6:
       disk.faults.powerCutAtPoint = ([.recoveryCopied, .recoveryRenamed, .recoveryRedone][random.below(3)], 1)
-    case 6 where !isRotting: disk.faults.failReadAt = 1 + random.below(60)
-    case 7 where !isRotting:
+    case 6: disk.faults.failReadAt = 1 + random.below(60)
+    case 7:
       let failures: [SimulatedDisk.Fault] = [
         .writeFailed, .syncFailed, .renameFailed, .otherFailed, .full, .fullInSync,
       ]
@@ -225,6 +224,7 @@ final class StoreSimulation {
     configuration.smallDocumentBytesMax = 2000
     configuration.segmentBytesMax = 24_000
     configuration.unplacedBytesMax = 6000
+    configuration.directoryDocumentsMax = 3
     configuration.headroomBytes = 0
     configuration.archiveBytesMax = 12_000
     return configuration

@@ -42,6 +42,7 @@ struct StorageElement: Sendable {
   var lastFileSyncAt: Timestamp?
   var provenEqualAt: Timestamp?
   var clockOffsetMilliseconds: Int?
+  var isClockWrong = false
   var certificateExpiresAt: Timestamp?
   var createdAt: Timestamp?
   /// Why it is not online, for a person.
@@ -50,8 +51,13 @@ struct StorageElement: Sendable {
   var syncFault: String?
   /// A sync found so much missing that an administrator has to accept it first.
   var isLossHeld = false
+  /// Only where one element is asked for.
+  var certificateRevokedAt: Timestamp?
+  var certificateRevokedReason: String?
   /// At the pace of the last month; nil when it does not grow.
   var daysToFull: Int?
+  /// Only where one element is asked for.
+  var standing: SiteStanding?
 }
 
 struct Discovery: Sendable {
@@ -61,6 +67,8 @@ struct Discovery: Sendable {
   var mode: ApplianceMode
   /// Its name here, if it is registered already: claiming it again needs a new code from its host.
   var knownAs: String?
+  /// It says that it is of this fleet: registering it takes no code.
+  var isClaimed = false
 }
 
 struct ClaimForm: Sendable {

@@ -5,8 +5,10 @@ internal import HTTP
 struct Failure: Sendable {
   let status: HTTPStatus
   private let code: ErrorCode?
-  private let text: Text?
+  private var text: Text?
   private let detail: String
+  /// The name of the form's field that is wrong.
+  private(set) var field: String?
 
   /// From what a module below threw.
   init(_ error: APIError) {
@@ -14,14 +16,34 @@ struct Failure: Sendable {
     code = error.code
     text = nil
     detail = error.message
+    field = Self.field(in: error)
   }
 
   /// From a rule of the console itself.
-  init(_ status: HTTPStatus, _ text: Text) {
+  init(_ status: HTTPStatus, _ text: Text, field: String? = nil) {
     self.status = status
+    self.field = field
     self.text = text
     code = nil
     detail = ""
+  }
+
+  /// The modules below say `field: what is wrong with it`.
+  private static func field(in error: APIError) -> String? {
+    guard error.code == .validation || error.code == .conflict, let colon = error.message.firstIndex(of: ":") else {
+      return nil
+    }
+    let name = error.message[..<colon]
+    return name.utf8.allSatisfy { $0 == UInt8(ascii: "_") || (UInt8(ascii: "0")...UInt8(ascii: "z")).contains($0) }
+      ? String(name) : nil
+  }
+
+  /// What is wrong with a field in the reader's language, where the console knows what the field takes.
+  func explained(by problems: [String: Text]) -> Failure {
+    guard code == .validation, let field, let problem = problems[field] else { return self }
+    var explained = self
+    explained.text = problem
+    return explained
   }
 
   func title(in language: Language) -> String? {

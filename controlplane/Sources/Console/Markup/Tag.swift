@@ -38,6 +38,8 @@ struct Tag: Sendable {
   static let small = Tag("small")
   static let code = Tag("code")
   static let a = Tag("a")
+  static let pre = Tag("pre")
+  static let textarea = Tag("textarea")
   static let ul = Tag("ul")
   static let ol = Tag("ol")
   static let li = Tag("li")

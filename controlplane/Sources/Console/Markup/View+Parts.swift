@@ -111,29 +111,78 @@ extension View {
   }
 
   /// Label, control and help. `control` gets the ids to wire them together.
-  func field(_ label: String, id: String, help: String? = nil, control: (_ id: String, _ help: Attribute) -> HTML)
-    -> HTML
-  {
-    Tag.div(.class("field")) {
+  func field(
+    _ label: String, id: String, help: String? = nil, problem: String? = nil,
+    control: (_ id: String, _ help: Attribute) -> HTML
+  ) -> HTML {
+    let told = [problem == nil ? nil : "\(id)-problem", help == nil ? nil : "\(id)-help"].compactMap { $0 }
+    return Tag.div(.class("field")) {
       Tag.label(label, .class("form-label"), .for(id))
-      control(id, Attribute("aria-describedby", orNone: help == nil ? nil : "\(id)-help"))
+      control(id, Attribute("aria-describedby", orNone: told.isEmpty ? nil : told.joined(separator: " ")))
+      if let problem { Tag.div(problem, .class("invalid-feedback d-block"), .id("\(id)-problem")) }
       if let help { Tag.div(help, .class("form-text"), .id("\(id)-help")) }
     }
   }
 
   /// A labelled line of text. `more` adds attributes such as `required`.
   func input(
-    _ label: String, name: String, value: String = "", type: String = "text", help: String? = nil, more: Attribute...
+    _ label: String, name: String, value: String = "", type: String = "text", help: String? = nil,
+    failure: Failure? = nil, more: Attribute...
   ) -> HTML {
-    field(label, id: "f-\(name)", help: help) { id, help in
+    let problem = problem(failure, at: name)
+    return field(label, id: "f-\(name)", help: help, problem: problem) { id, help in
       HTML(
         .input,
-        [
-          .class("form-control"), .id(id), .type(type), .name(name),
-          Attribute("value", orNone: value.isEmpty ? nil : value), help,
-        ]
-          + more, .empty)
+        [.id(id), .type(type), .name(name), Attribute("value", orNone: value.isEmpty ? nil : value), help]
+          + Self.control(problem) + more, .empty)
     }
+  }
+
+  /// The same for text of several lines.
+  func textArea(
+    _ label: String, name: String, value: String = "", help: String? = nil, failure: Failure? = nil,
+    more: Attribute...
+  ) -> HTML {
+    let problem = problem(failure, at: name)
+    return field(label, id: "f-\(name)", help: help, problem: problem) { id, help in
+      HTML(
+        .textarea,
+        [.id(id), .name(name), Attribute("rows", "6"), Attribute("spellcheck", "false"), help]
+          + Self.control(problem) + more, HTML(value))
+    }
+  }
+
+  /// Some of several. Their names are the prefix and the value; `field` is what a failure calls them.
+  func checkboxes(
+    _ label: String, field: String, prefix: String, options: [(value: String, text: String)], selected: Set<String>,
+    failure: Failure?
+  ) -> HTML {
+    let problem = problem(failure, at: field)
+    return Tag.fieldset(
+      .class("field"), .id("f-\(field)"),
+      Attribute("aria-describedby", orNone: problem == nil ? nil : "f-\(field)-problem")
+    ) {
+      Tag.legend(label, .class("form-label"))
+      for option in options {
+        let id = "f-\(prefix)-\(option.value)"
+        Tag.div(.class("form-check form-check-inline")) {
+          Tag.input(
+            .class("form-check-input"), .type("checkbox"), .name("\(prefix)-\(option.value)"), .id(id), .value("yes"),
+            Attribute("checked", if: selected.contains(option.value)))
+          Tag.label(option.text, .class("form-check-label user-text"), .for(id))
+        }
+      }
+      if let problem { Tag.div(problem, .class("invalid-feedback d-block"), .id("f-\(field)-problem")) }
+    }
+  }
+
+  private func problem(_ failure: Failure?, at field: String) -> String? {
+    failure?.field == field ? failure?.message(in: language) : nil
+  }
+
+  private static func control(_ problem: String?) -> [Attribute] {
+    problem == nil
+      ? [.class("form-control")] : [.class("form-control is-invalid"), Attribute("aria-invalid", "true")]
   }
 
   func choice(

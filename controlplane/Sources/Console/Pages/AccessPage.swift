@@ -10,7 +10,10 @@ struct AccessOverview: Sendable {
 extension View {
   func accessPage(_ access: AccessOverview, notice: Notice?, failure: Failure? = nil) -> HTML {
     page(t(.navAccess)) {
-      header(t(.navAccess), lead: t(.accessLead))
+      header(t(.navAccess), lead: t(.accessLead)) {
+        linkButton(t(.localClients), "/access/local-clients", icon: .robot, style: "outline-secondary")
+        linkButton(t(.revokedKeys), "/access/revocations", icon: .key, style: "outline-secondary")
+      }
       self.notice(notice)
       self.failure(failure)
       card(t(.administrators), icon: .person) {

@@ -1,7 +1,7 @@
 /// What has just been done, told on the page one is led to. Travels in the address as a fixed word and small numbers,
 /// so that a made-up link can say nothing of its own.
 enum Notice: Sendable, Equatable {
-  case claimed, saved, removed, modeChanged, lossAccepted
+  case claimed, saved, removed, modeChanged, lossAccepted, registered, revoked, clientRemoved
   case synced(added: Int, updated: Int, deleted: Int, unchanged: Int)
   case uploaded, deleted
   case suspended, resumed, unlocked
@@ -9,7 +9,7 @@ enum Notice: Sendable, Equatable {
 
   private static let plain: [String: Notice] = [
     "claimed": .claimed, "saved": .saved, "removed": .removed, "mode": .modeChanged, "loss": .lossAccepted,
-    "uploaded": .uploaded,
+    "uploaded": .uploaded, "registered": .registered, "revoked": .revoked, "client-removed": .clientRemoved,
     "deleted": .deleted, "suspended": .suspended, "resumed": .resumed, "unlocked": .unlocked,
     "password": .passwordChanged, "preferences": .preferencesSaved,
   ]
@@ -49,6 +49,9 @@ extension View {
     case .removed: t(.noticeRemoved)
     case .modeChanged: t(.noticeMode)
     case .lossAccepted: t(.noticeLoss)
+    case .registered: t(.noticeRegistered)
+    case .revoked: t(.noticeRevoked)
+    case .clientRemoved: t(.noticeClientRemoved)
     case .synced(let added, let updated, let deleted, let unchanged):
       t(
         .noticeSynced, format.count(added), format.count(updated), format.count(deleted), format.count(unchanged))

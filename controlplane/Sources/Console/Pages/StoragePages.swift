@@ -51,10 +51,16 @@ extension View {
       }
       self.notice(notice)
       self.failure(failure)
+      revocationNotice(element)
+      if element.isClockWrong {
+        let seconds = format.count((element.clockOffsetMilliseconds ?? 0) / 1000)
+        alert(.warning, title: t(.clockWrong), t(.clockWrongText, seconds))
+      }
       if element.status != .online {
         alert(.warning, title: t(.notOnline), element.problem ?? t(.notOnlineText))
       }
       if element.isLossHeld { lossNotice(element) }
+      journalNotice(element)
       if let fault = element.syncFault, fault != "loss_held" {
         alert(.warning, title: t(.syncFault), t(Self.text(ofFault: fault)))
       }
@@ -83,10 +89,9 @@ extension View {
           card(t(.capacity), icon: .storage) {
             capacityBar(element)
             if let free = element.availableBytes { Tag.p(t(.freeSpace, format.size(free)), .class("mt-2 mb-0")) }
-            if let days = element.daysToFull {
-              Tag.p("\(t(.daysToFull)) \(t(.days, format.count(days)))", .class("mb-0"))
-            }
+            trend(element)
           }
+          if let standing = element.standing { standingCard(standing) }
           if canWrite {
             modeCard(element)
             storageSettingsCard(element)
@@ -107,6 +112,7 @@ extension View {
     case "history_changed": .faultHistoryChanged
     case "lines_refused": .faultLinesRefused
     case "unequal": .faultUnequal
+    case "database": .faultDatabase
     default: .faultFailed
     }
   }
@@ -165,6 +171,10 @@ extension View {
           submit(t(.save))
           linkButton(
             t(.removeStorage), "/storage-elements/\(element.id)/remove", icon: .delete, style: "outline-danger")
+          if element.certificateRevokedAt == nil {
+            linkButton(
+              t(.revokeCertificate), "/storage-elements/\(element.id)/revoke", icon: .lock, style: "outline-danger")
+          }
         }
       }
     }

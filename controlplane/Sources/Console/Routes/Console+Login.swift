@@ -62,7 +62,7 @@ extension Console {
       login: login, password: form.verbatim("password"), code: form["code"].isEmpty ? nil : form["code"])
     let signedIn: SignedIn
     do {
-      signedIn = try await identity.signIn(credentials, remote: request.remote.host, trace: request.trace.traceID)
+      signedIn = try await identity.signIn(credentials, remote: request.client, trace: request.trace.traceID)
     } catch let error as APIError where error.code == .unauthorized {
       // One answer for every reason: it must not tell which logins exist.
       let text: Text = error.details["second_factor_required"] == nil ? .wrongCredentials : .codeNeeded

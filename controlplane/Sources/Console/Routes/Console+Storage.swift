@@ -82,7 +82,7 @@ extension Console {
     ]
   }
 
-  private func element(_ visit: Visit) async throws -> StorageElement {
+  func element(_ visit: Visit) async throws -> StorageElement {
     guard let element = try await fleet.storageElement(visit.request.parameter("id")) else {
       throw APIError(.notFound, "there is no such storage element")
     }
@@ -95,7 +95,12 @@ extension Console {
     return target
   }
 
-  private static func claimForm(_ form: Form) -> ClaimForm {
+  /// What is wrong with a field of a claim, in the reader's words.
+  static let claimProblems: [String: Text] = [
+    "url": .badAddress, "claim_code": .badClaimCode, "name": .badElementName, "priority": .badPriority,
+  ]
+
+  static func claimForm(_ form: Form) -> ClaimForm {
     ClaimForm(
       name: form["name"], url: form["url"], claimCode: form["claim_code"], priority: Int(form["priority"]) ?? 100)
   }
@@ -107,7 +112,7 @@ extension Console {
     do {
       discovery = try await fleet.discover(url: try form.required("url"), actor: visit.actor)
     } catch {
-      failure = try Failure(showing: error)
+      failure = try Failure(showing: error).explained(by: Self.claimProblems)
     }
     if visit.wantsPart("discovery") { return visit.html(visit.view.discoveryPart(discovery, failure: failure)) }
     return visit.html(
@@ -122,7 +127,7 @@ extension Console {
       let element = try await fleet.claim(typed, actor: visit.actor)
       return visit.redirect("/storage-elements/\(element.id)", .claimed)
     } catch {
-      let failure = try Failure(showing: error)
+      let failure = try Failure(showing: error).explained(by: Self.claimProblems)
       return visit.html(visit.view.claimPage(typed, failure: failure), failing: failure)
     }
   }

@@ -47,9 +47,10 @@ extension Console {
   ) throws -> Console {
     let identity = IdentityBackend(service: services.identity)
     let sessions = PostgresSessionStore(pool: services.pool)
+    let fleet = FleetBackend(registry: services.fleet.registry, taskStates: services.tasks)
     return Console(
       identity: identity,
-      fleet: FleetBackend(registry: services.fleet.registry, taskStates: services.tasks),
+      fleet: fleet, trust: fleet,
       files: FilesBackend(
         catalogue: services.fleet.files, registry: services.fleet.registry, index: services.index,
         documents: services.documents, ingest: services.ingest, random: random),

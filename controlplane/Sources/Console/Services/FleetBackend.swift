@@ -18,8 +18,12 @@ struct FleetBackend: ConsoleFleet {
   func storageElement(_ id: String) async throws -> StorageElement? {
     guard let id = FileID(id) else { return nil }
     do {
-      var element = StorageElement(try await registry.get(id))
-      element.daysToFull = try await registry.daysToFull(id).map { Int(min($0, 100_000).rounded()) }
+      let view = try await registry.view(id)
+      let trend = try await registry.capacityTrend(id)
+      var element = StorageElement(view.element)
+      element.daysToFull = trend.daysToFull.map { Int(min($0, 100_000).rounded()) }
+      element.standing = SiteStanding(view, trend, answeredShare: try await registry.answeredShare(id))
+      (element.certificateRevokedAt, element.certificateRevokedReason) = (view.revokedAt, view.revokedReason)
       return element
     } catch let error as APIError where error.code == .notFound {
       return nil
@@ -30,7 +34,7 @@ struct FleetBackend: ConsoleFleet {
     let found = try await registry.discover(url: url)
     return Discovery(
       url: found.url, storageID: found.storageID, version: found.version, mode: found.mode,
-      knownAs: found.known?.name)
+      knownAs: found.known?.name, isClaimed: found.isClaimed)
   }
 
   func claim(_ claim: ClaimForm, actor: Person) async throws -> StorageElement {
@@ -75,7 +79,7 @@ struct FleetBackend: ConsoleFleet {
     }
   }
 
-  private static func id(_ text: String) throws(APIError) -> FileID {
+  static func id(_ text: String) throws(APIError) -> FileID {
     guard let id = FileID(text) else { throw APIError(.notFound, "there is no such storage element; reload the page") }
     return id
   }
@@ -93,5 +97,16 @@ extension StorageElement {
       provenEqualAt: known.provenEqualAt, clockOffsetMilliseconds: known.clockOffsetMilliseconds.map { Int($0) },
       certificateExpiresAt: known.certificateExpiresAt, createdAt: known.createdAt, problem: known.lastError,
       syncFault: known.syncFault, isLossHeld: known.lossHold)
+    isClockWrong = known.isClockWrong
+  }
+}
+
+extension SiteStanding {
+  init(_ view: StorageElementView, _ trend: CapacityTrend, answeredShare: Double?) {
+    self.init(
+      answeredShare: answeredShare,
+      terms: view.alone.all.sorted { $0.days < $1.days }.map { Term(reason: $0.reason.rawValue, days: Int($0.days)) },
+      journalCheckedAt: view.journalCheckedAt, journalProblem: view.journalProblem,
+      points: trend.points.map { Point(at: $0.at, usedBytes: $0.usedBytes) }, bytesPerDay: trend.bytesPerDay)
   }
 }

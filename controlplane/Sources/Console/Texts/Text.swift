@@ -1,5 +1,5 @@
-/// Every text of the console. Its translations stand in the tables of `Text+English` and `Text+Russian`; a test
-/// compares the two, so that none is missing and both have the same places for values.
+/// Every text of the console. Its translations stand in tables: `Text+English`, `Text+Russian`, and those of one
+/// subject. A test compares them, so that none is missing and all have the same places for values.
 enum Text: String, CaseIterable, Sendable {
   // Navigation and frame
   case skipToContent, menu, mainNavigation, navDashboard, navFiles, navStorage, navAccess, navAudit, navSettings
@@ -26,6 +26,10 @@ enum Text: String, CaseIterable, Sendable {
   case lossHeldText, acceptLoss, acceptLossTitle, acceptLossText, noticeLoss, removeStorage, removeStorageTitle
   case removeStorageText, removeStorageForce, claimLead, address, addressHelp, checkAddress, claimCode, claimCodeHelp
   case nameHelp, claim, applianceAnswers, applianceFree, applianceClaimed
+  // How a site stands
+  case standing, answeredPolls, aloneFor, aloneCertificate, aloneLocalClients, aloneChangeLog, aloneKeyBundle
+  case journalPinned, journalSound, journalNotPinned, journalUnchecked, journalRewritten, journalRewrittenText
+  case trendFromTo, growsBy, emptiesBy, trendUnknown
   // Documents
   case filesLead, searchDocuments, searchMode, searchFulltext, searchPartial, searchExact, searchResults, moreFilters
   case applyFilters, clearSearch, fileExtension, tagsHelp, uploadedBy, uploadedAt, uploadedAfter, uploadedBefore
@@ -43,6 +47,16 @@ enum Text: String, CaseIterable, Sendable {
   case newAccount, accountNameHelp, scopes, secretDays, secretDaysHelp, secretExpires, lastUsed, rotateSecret
   case noAccountsTitle, noAccountsText, clientID, secret, secretTitle, secretLead, secretPasswordLead, secretWarning
   case secretSaved, badRole
+  // Local clients, revoked keys, registering without a code
+  case localClients, localClientsLead, noLocalClientsTitle, noLocalClientsText, newLocalClient, newLocalClientLead
+  case localNameHelp, certificateRequest, certificateRequestHelp, sites, termDays, termDaysHelp
+  case identityInCertificate, keyHash, keyHashHelp, renewTerm, removeClient, removeClientTitle, removeClientText
+  case certificateTitle, certificateLead, certificate, certificateSaved, certificateOrKey, revokedKeys, revokedKeysLead
+  case noRevocationsTitle, noRevocationsText, revokeKey, revokeKeyLead, reason, subject, revokeCertificate
+  case revokeCertificateTitle, revokeCertificateText, certificateRevoked, certificateRevokedText, registerAgain
+  case registerLead, registerLink, register, applianceOurs, noticeRegistered, noticeRevoked, noticeClientRemoved
+  case badLocalName, badCSR, badScopes, badSites, badDays, badReason, badCertificate, badKeyHash, badClaimCode
+  case badAddress, badElementName, badPriority, clockWrong, clockWrongText, faultDatabase
   // Audit
   case auditLead, when, who, what, onWhat, fromWhere, noAuditTitle, noAuditText
   // Settings
@@ -58,11 +72,18 @@ enum Text: String, CaseIterable, Sendable {
   case errorInternal, errorUnavailable, errorFull, pageNotFound, readonlyRole, formExpired, formMalformed, unexpected
   case badNumber, missingField, backToDashboard
 
+  /// As it stands in the tables.
+  func pattern(_ language: Language) -> String? {
+    switch language {
+    case .english: Self.english[self] ?? Self.englishStanding[self] ?? Self.englishTrust[self]
+    case .russian: Self.russian[self] ?? Self.russianStanding[self] ?? Self.russianTrust[self]
+    }
+  }
+
   /// The text in a language, with `{0}`, `{1}`… replaced by the values.
   func `in`(_ language: Language, _ values: [String] = []) -> String {
-    let table = language == .english ? Self.english : Self.russian
     // A missing entry shows its own name: ugly, but nothing breaks, and the test keeps it from happening.
-    let pattern = table[self] ?? rawValue
+    let pattern = pattern(language) ?? rawValue
     guard !values.isEmpty else { return pattern }
     // Piece by piece, so that a value which itself looks like a place is left alone.
     var out = ""
