@@ -235,9 +235,9 @@ class Drill:
             for index, file_id in enumerate(some):
                 path = f"/api/v1/files/{file_id}"
                 if index % 2:
-                    admin.call("DELETE", path).expect(200, 204)
+                    self._patiently(admin, "DELETE", path, None)
                 else:
-                    admin.call("PUT", path, {"description": f"изменено {index}", "tags": ["drill"]}).expect(200)
+                    self._patiently(admin, "PUT", path, {"description": f"изменено {index}", "tags": ["drill"]})
             step.result = f"{len(some)} touched"
         with self.report.step("bring the catalogue up to date"):
             self._sync(full=False)
@@ -282,6 +282,16 @@ class Drill:
             if totals != totals_after:
                 raise DrillFailed(f"the totals differ, before:\n{totals}\nafter:\n{totals_after}")
             step.result = f"{count} records and the totals are equal"
+
+    @staticmethod
+    def _patiently(client: Client, method: str, path: str, body: dict[str, Any] | None) -> None:
+        """The appliances were started again a moment ago: connections that are kept to them may prove closed."""
+        for _ in range(20):
+            answer = client.call(method, path, body)
+            if answer.status != 502:
+                break
+            time.sleep(0.2)
+        answer.expect(200, 204)
 
     def _sync(self, full: bool) -> None:
         admin = self.plane.login()
