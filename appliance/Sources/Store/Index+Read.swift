@@ -54,8 +54,8 @@ extension Index {
         .bind(lsn).bind(limit + 1)
       defer { puts.reset() }
       let deletions = try connection.statement(
-        "SELECT lsn, id, NULL FROM tombstones WHERE lsn > ? ORDER BY lsn LIMIT ?")
-        .bind(lsn).bind(limit + 1)
+        "SELECT lsn, id, NULL FROM tombstones WHERE lsn > ? ORDER BY lsn LIMIT ?"
+      ).bind(lsn).bind(limit + 1)
       defer { deletions.reset() }
       var lines: [UInt8] = []
       lines.reserveCapacity(min(limit, 1000) * 560)
