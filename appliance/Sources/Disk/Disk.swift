@@ -29,6 +29,10 @@ public protocol Disk: Sendable {
   /// Makes the names in a directory durable.
   func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError)
 
+  /// The bytes of small files of one directory, in the order of their names; nil for one that is missing or longer than
+  /// `limit` bytes. For reading very many: a disk may know a shorter way than from the root each time.
+  func contents(of names: [String], in directory: String, limit: Int) throws(DiskError) -> [[UInt8]?]
+
   /// The entries of a directory, without `.` and `..`, in no order.
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry]
 

@@ -44,6 +44,20 @@ extension Disk {
     try file.write(bytes, at: 0)
   }
 
+  public func contents(of names: [String], in directory: String, limit: Int) throws(DiskError) -> [[UInt8]?] {
+    var all: [[UInt8]?] = []
+    all.reserveCapacity(names.count)
+    for name in names {
+      do throws(DiskError) {
+        all.append(try contents("\(directory)/\(name)", limit: limit))
+      } catch {
+        guard error.code == EFBIG else { throw error }
+        all.append(nil)
+      }
+    }
+    return all
+  }
+
   /// The whole file at `path`; nil when there is none. Throws `EFBIG` when it is longer than `limit` bytes.
   public func contents(_ path: String, limit: Int) throws(DiskError) -> [UInt8]? {
     do throws(DiskError) {
