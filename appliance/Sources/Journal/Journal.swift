@@ -65,6 +65,7 @@ internal import Disk
 //
 //   What is read back after a crash may be in the page cache only, and vanish with the next power cut after it was
 //   served. So the active segment's valid bytes are first copied to a new file, synced, and renamed over the old one.
+//   Without room for that the file is synced where it lies, dropped from the page cache, and read once more.
 //
 // FAILURE
 //

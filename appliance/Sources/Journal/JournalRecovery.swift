@@ -267,9 +267,15 @@ extension JournalRecovery {
     let valid = Array(reader.bytes.prefix(reader.offset))
     do throws(DiskError) {
       try disk.reached(.recoveryCopied)
-      let file = try ActiveSegment.install(
-        valid, at: reader.file, reserving: configuration.segmentBytesMax,
-        isRoomNeeded: false, disk: disk)
+      let file: any DiskFile
+      do throws(DiskError) {
+        file = try ActiveSegment.install(
+          valid, at: reader.file, reserving: configuration.segmentBytesMax,
+          isRoomNeeded: false, disk: disk)
+      } catch {
+        guard error.isFull else { throw error }
+        file = try confirmed(reader, valid: valid)
+      }
       try disk.reached(.recoveryRenamed)
       active = (reader.header, valid, file)
     } catch {
