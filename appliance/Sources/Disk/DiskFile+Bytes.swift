@@ -1,6 +1,7 @@
 internal import Glibc
 
 extension DiskFile {
+  /// By ordinary writes.
   public func fillZeros(_ count: Int) throws(DiskError) {
     let zeros = [UInt8](repeating: 0, count: min(count, 1 << 20))
     for offset in stride(from: 0, to: count, by: zeros.count) {
@@ -38,6 +39,7 @@ extension DiskFile {
 }
 
 extension Disk {
+  /// By its path.
   public func put(_ bytes: [UInt8], as name: String, in directory: any DiskFile) throws(DiskError) {
     let file = try open("\(directory.path)/\(name)", .replace)
     defer { file.close() }
