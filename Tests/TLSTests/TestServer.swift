@@ -101,7 +101,7 @@ struct TestServer: Sendable {
   }
 
   /// Connections one after the other with one acceptor, as a loop has them, until one is refused or there were `count`:
-  /// whether each handshake was done.
+  /// whether each handshake was done. Who is let in gets a byte.
   func visits(atMost count: Int, _ client: @escaping @Sendable (CInt) async -> Void) async -> [Bool] {
     await withTaskGroup(of: [Bool].self) { group in
       group.addTask(executorPreference: loops.loops[loop]) {
@@ -116,6 +116,8 @@ struct TestServer: Sendable {
             let output = SendBuffer(loop: channel.loop)
             let tls = try acceptor.connection(descriptor: ends.server, output: output)
             try await repeating(channel, output) { tls.handshake() }
+            _ = try Self.pattern.withUnsafeBytes { try tls.write(UnsafeRawBufferPointer(rebasing: $0[..<1])) }
+            try await flush(channel, output)
             done.append(true)
           } catch {
             done.append(false)
