@@ -27,8 +27,8 @@ struct FairnessTests {
       try await channel.readable(until: .never, "test")
       nonisolated(unsafe) let record = Record()  // everything here runs on one loop
       #expect(channel.park(until: .never, "test", reader: record))
-      put(b)
       await withTaskGroup(of: Void.self) { group in
+        group.addTask { put(b) }
         for _ in 0..<400 { group.addTask { record.tasksBefore += 1 } }
       }
       return record.tasksWhenAsked

@@ -100,6 +100,36 @@ struct TestServer: Sendable {
     }
   }
 
+  /// Connections one after the other with one acceptor, as a loop has them, until one is refused or there were `count`:
+  /// whether each handshake was done. Who is let in gets a byte.
+  func visits(atMost count: Int, _ client: @escaping @Sendable (CInt) async -> Void) async -> [Bool] {
+    await withTaskGroup(of: [Bool].self) { group in
+      group.addTask(executorPreference: loops.loops[loop]) {
+        var done: [Bool] = []
+        guard let acceptor = try? TLSAcceptor(context) else { return done }  // nothing done: the test fails
+        while done.count < count, done.last != false {
+          let ends = Self.pair()
+          async let visit: Void = client(ends.client)
+          do {
+            let channel = try Channel(descriptor: ends.server, loop: loops.loops[loop])
+            defer { channel.close() }
+            let output = SendBuffer(loop: channel.loop)
+            let tls = try acceptor.connection(descriptor: ends.server, output: output)
+            try await repeating(channel, output) { tls.handshake() }
+            _ = try Self.pattern.withUnsafeBytes { try tls.write(UnsafeRawBufferPointer(rebasing: $0[..<1])) }
+            try await flush(channel, output)
+            done.append(true)
+          } catch {
+            done.append(false)
+          }
+          await visit
+        }
+        return done
+      }
+      return await group.next() ?? []
+    }
+  }
+
   private func flush(_ channel: Channel, _ output: SendBuffer) async throws {
     while true {
       switch output.flush(to: channel.descriptor) {
