@@ -48,7 +48,7 @@ struct StorageElementRoutes: Sendable {
     let status = try Self.choice("status", StorageElementStatus.self, in: list)
     let all = try await registry.list(mode: mode, status: status)
     let views = try await registry.views(all)
-    return try list.page(views, key: \.element.id.description) { json, view in json.value(view) }
+    return list.page(views, key: \.element.placeInList) { json, view in json.value(view) }
   }
 
   private struct ClaimBody: Decodable {
@@ -193,6 +193,14 @@ struct StorageElementRoutes: Sendable {
       throw APIError(.validation, "\(name): must be one of \(known)")
     }
     return value
+  }
+}
+
+extension StorageElement {
+  /// By priority, then name, then id.
+  fileprivate var placeInList: String {
+    let digits = String(priority)
+    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits + "\u{1}\(name)\u{1}\(id)"
   }
 }
 

@@ -21,16 +21,18 @@ final class SiteFigures: Sendable {
     figure(metrics, "cp_site_clock_offset_seconds", "How far the site's clock is ahead") { view, _ in
       view.element.clockOffsetMilliseconds.map { Double($0) / 1000 }
     }
-    figure(metrics, "cp_site_days_to_full", "At the pace of the last 30 days; absent while it does not fill") { $1 }
+    figure(metrics, "cp_site_full_in_seconds", "At the pace of the last 30 days; absent while it does not fill") {
+      $1.map { $0 * 86_400 }
+    }
     figure(metrics, "cp_site_journal_rewritten", "1 when its journal is not what was pinned of it") { view, _ in
       view.journalProblem == nil ? 0 : 1
     }
     metrics.reading(
-      "cp_site_alone_days", help: "For how many days the site can be left without contact, by what ends then",
+      "cp_site_alone_seconds", help: "For how long the site can be left without contact, by what ends then",
       labels: ["site", "reason"]
     ) { [weak self] in
       (self?.current.views ?? []).flatMap { view in
-        view.alone.all.map { MetricSample($0.days, labels: [view.element.name, $0.reason.rawValue]) }
+        view.alone.all.map { MetricSample($0.days * 86_400, labels: [view.element.name, $0.reason.rawValue]) }
       }
     }
   }

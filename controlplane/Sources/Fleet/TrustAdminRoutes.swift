@@ -13,7 +13,7 @@ struct TrustAdminRoutes: Sendable {
     return [
       Route(.get, locals, .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        return try list.page(try await registry.localClients(), key: \.name) { json, entry in json.value(entry) }
+        return list.page(try await registry.localClients(), key: \.name) { json, entry in json.value(entry) }
       },
       Route(.post, locals, .scope(.adminWrite), bodyLimit: 65_536, add),
       Route(.get, "\(locals)/{id}", .scope(.adminRead)) { request in
@@ -28,7 +28,7 @@ struct TrustAdminRoutes: Sendable {
       },
       Route(.get, "/api/v1/revocations", .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        return try list.page(try await registry.revocations(), key: \.spki.description) { json, key in json.value(key) }
+        return list.page(try await registry.revocations(), key: \.newestFirst) { json, key in json.value(key) }
       },
       Route(.post, "/api/v1/revocations", .scope(.adminWrite), bodyLimit: 65_536, revoke),
       Route(.post, "/api/v1/storage-elements/{id}/revoke", .scope(.storageWrite), bodyLimit: 4096) { request in
@@ -98,18 +98,25 @@ struct TrustAdminRoutes: Sendable {
 
 extension ListRequest {
   /// A page of a list that is whole in memory: hundreds at most.
-  func page<Item>(
-    _ all: [Item], key: (Item) -> String, write: (inout JSONWriter, Item) -> Void
-  ) throws(APIError) -> Response {
-    var start = offset
-    if let after {
-      // Gone since, or never there: an empty page would look like the end of the list.
-      guard let last = all.firstIndex(where: { key($0) == after }) else {
-        throw APIError(.validation, "cursor: not one of this list's, or what it names is gone; begin again without it")
-      }
-      start = last + 1
-    }
-    return answer(Array(all.dropFirst(start).prefix(limit)), total: all.count, key: key, write: write)
+  func page<Item>(_ all: [Item], key: (Item) -> String, write: (inout JSONWriter, Item) -> Void) -> Response {
+    let items = Self.rest(of: all, after: after, offset: offset, key: key).prefix(limit)
+    return answer(Array(items), total: all.count, key: key, write: write)
+  }
+
+  /// What follows, in the order of `key`, which is what a cursor holds: it stays good when what it was made of is gone.
+  static func rest<Item>(of all: [Item], after: String?, offset: Int, key: (Item) -> String) -> [Item] {
+    var keyed = all.map { (key: key($0), item: $0) }
+    keyed.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+    guard let after else { return keyed.dropFirst(offset).map(\.item) }
+    return keyed.drop { !after.utf8.lexicographicallyPrecedes($0.key.utf8) }.map(\.item)
+  }
+}
+
+extension RevokedKey {
+  /// Its place in a list, the newest first: what is left of the far end of time, in digits of one length.
+  fileprivate var newestFirst: String {
+    let left = String(Int64.max - max(0, revokedAt.microseconds))
+    return String(repeating: "0", count: max(0, 19 - left.count)) + left + spki.description
   }
 }
 
