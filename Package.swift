@@ -39,7 +39,7 @@ let package = Package(
     module("Service", ["Core", "Telemetry", "CLinux"]),
     module("TLS", ["Core", "Crypto", "Reactor", "COpenSSL", "CTLS"]),
     module("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS"]),
-    module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer"]),
+    module("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "HTTPServer", "Telemetry"]),
     module("TestKit", ["Core", "Crypto", "JWT"]),
     module("FuzzTargets", ["Core", "HTTP", "JWT", "StorageAPI"]),
     suite("Core", ["TestKit"]),

@@ -520,6 +520,8 @@ CREATE UNIQUE INDEX identity_service_accounts_name ON public.identity_service_ac
 
 CREATE INDEX identity_signing_keys_by_time ON public.identity_signing_keys USING btree (activates_at);
 
+CREATE INDEX storage_element_health_at ON public.storage_element_health USING brin (checked_at);
+
 CREATE TRIGGER files_count_delete AFTER DELETE ON public.files REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION public.files_count_removed();
 
 CREATE TRIGGER files_count_insert AFTER INSERT ON public.files REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.files_count_added();

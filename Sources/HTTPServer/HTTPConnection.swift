@@ -51,8 +51,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     self.stream = stream
     self.remote = remote
     origin = RequestOrigin(
-      remote: remote, peer: nil, peerSPKI: nil, exporter: nil,
-      proxies: context.server.configuration.trustedProxies)
+      remote: remote, peer: nil, peerSPKI: nil, exporter: nil, proxies: context.server.configuration.trustedProxies,
+      sampledShare: context.server.sampledShare)
     let limits = context.server.configuration.limits
     logsAccess = context.server.configuration.logsAccess && context.server.logger.level <= .info
     idleNanoseconds = limits.idleTimeout.wholeNanoseconds
@@ -134,7 +134,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
         // OpenSSL's connection belongs to the loop; a handler that strayed off it gets nothing.
         EventLoop.current === loop ? stream.tls?.exportKeyingMaterial(label: label, count: count) : nil
       },
-      proxies: server.configuration.trustedProxies)
+      proxies: server.configuration.trustedProxies, sampledShare: server.sampledShare)
   }
 
   private func end(_ reason: ConnectionEnd) async {
@@ -358,6 +358,7 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
     let nanoseconds = Deadline.clock.nanoseconds - started.nanoseconds
     let request = handled.request
     context.figures.count(request.method, handled.route, status, nanoseconds: nanoseconds)
+    if let spans = server.spans { note(handled, status, nanoseconds, failure, in: spans) }
     guard logsAccess || failure != nil else { return }
     server.logger.info(
       failure == nil ? "request" : "request cut off",

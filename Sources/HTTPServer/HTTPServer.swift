@@ -15,6 +15,10 @@ public final class HTTPServer: Service {
   let metrics: HTTPServerMetrics
   let time: any TimeSource
   let random: any RandomSource
+  /// Where spans of finished requests go.
+  let spans: SpanRing?
+  /// The share of traces begun here that are sampled, of 2^64.
+  let sampledShare: UInt64
   /// Reads what is not in the page cache.
   let files: BlockingPool
   private let loops: EventLoopGroup
@@ -25,8 +29,12 @@ public final class HTTPServer: Service {
 
   public init(
     _ configuration: HTTPServerConfiguration, router: Router, loops: EventLoopGroup, logger: Logger,
-    metrics: HTTPServerMetrics, time: any TimeSource = SystemTime(), random: any RandomSource = SystemRandom()
+    metrics: HTTPServerMetrics, time: any TimeSource = SystemTime(), random: any RandomSource = SystemRandom(),
+    spans: SpanRing? = nil, sampledPercent: Double = 0
   ) {
+    self.spans = spans
+    // All of them would be 2^64, which does not fit.
+    sampledShare = sampledPercent >= 100 ? .max : UInt64(max(0, sampledPercent) / 100 * 0x1p64)
     self.configuration = configuration
     self.router = router
     self.loops = loops

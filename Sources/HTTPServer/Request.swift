@@ -12,13 +12,16 @@ final class RequestOrigin: Sendable {
   let peerSPKI: Checksum?
   let exporter: (@Sendable (String, Int) -> [UInt8]?)?
   let proxies: TrustedProxies?
+  /// The share of traces begun here that are sampled, of 2^64.
+  let sampledShare: UInt64
   /// What the connection's last token was found to be: the next request brings the same one.
   let lastToken = Mutex<KnownToken?>(nil)
 
   init(
     remote: SocketAddress, peer: PeerIdentity?, peerSPKI: Checksum?,
-    exporter: (@Sendable (String, Int) -> [UInt8]?)?, proxies: TrustedProxies? = nil
+    exporter: (@Sendable (String, Int) -> [UInt8]?)?, proxies: TrustedProxies? = nil, sampledShare: UInt64 = 0
   ) {
+    self.sampledShare = sampledShare
     self.remote = remote
     self.peer = peer
     self.peerSPKI = peerSPKI
@@ -96,17 +99,24 @@ public struct Request: Sendable {
   /// SHA-256 of the client certificate's public key; nil without one.
   public var peerSPKI: Checksum? { content.origin.peerSPKI }
 
-  /// The caller's trace (`traceparent`), otherwise one made from the request's id.
+  /// This request's own place in the caller's trace (`traceparent`), otherwise in one made from the request's id.
   public var trace: TraceContext {
     switch content.trace {
     case .given(let trace): return trace
     case .seed(let seed):
-      if let text = head.header("traceparent"), let caller = TraceContext(traceparent: text) { return caller }
+      let span = Identifier.hex(seed | 1)
+      if let caller = callersSpan {
+        return TraceContext(traceID: caller.traceID, spanID: span, isSampled: caller.isSampled)
+      }
       let high = Identifier.mix(seed)
       return TraceContext(
-        traceID: Identifier.hex(high, Identifier.mix(high)), spanID: Identifier.hex(seed | 1), isSampled: false)
+        traceID: Identifier.hex(high, Identifier.mix(high)), spanID: span,
+        isSampled: Identifier.mix(high ^ seed) < content.origin.sampledShare)
     }
   }
+
+  /// The span that made this request.
+  var callersSpan: TraceContext? { head.header("traceparent").flatMap { TraceContext(traceparent: $0) } }
 
   /// Who is calling, after authorization.
   public internal(set) var principal: Principal {

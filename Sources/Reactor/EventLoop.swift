@@ -27,7 +27,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   private let wakeup: CInt
   private let remote = Mutex(Remote())
   private var local: [UnownedJob] = []
-  private var batch: [UnownedJob] = []
+  /// Those before it have been run.
+  private var nextJob = 0
+  /// So many jobs run before sockets are looked at again: what can be answered at once must not wait for a crowd of
+  /// tasks that all have a little to do.
+  private static let jobsInARow = 16
   private var actions: [@Sendable (EventLoop) -> Void] = []
   private var isStopping = false
   /// Who waits to do something that takes long, the first at `longestWaiting`.
@@ -158,17 +162,27 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
     clinux_set_current_loop(nil)
   }
 
-  /// One batch: what the jobs enqueue waits until sockets have been looked at, so that nobody starves.
+  /// Some of the jobs that are there; what they enqueue waits until sockets have been looked at: nobody starves.
   private func runJobs() {
-    guard !local.isEmpty else { return }
-    swap(&local, &batch)
     let executor = asUnownedTaskExecutor()
-    for job in batch { job.runSynchronously(on: executor) }
-    batch.removeAll(keepingCapacity: true)
+    let end = min(local.count, nextJob + Self.jobsInARow)
+    while nextJob < end {
+      let job = local[nextJob]
+      nextJob += 1
+      job.runSynchronously(on: executor)
+    }
+    if nextJob == local.count {
+      local.removeAll(keepingCapacity: true)
+      nextJob = 0
+    } else if nextJob * 2 > local.count {
+      // Each place is moved once at most.
+      local.removeFirst(nextJob)
+      nextJob = 0
+    }
   }
 
   private func waitMilliseconds() -> CInt {
-    if !local.isEmpty { return 0 }
+    if nextJob < local.count { return 0 }
     guard let due = timers.earliest, due != .never else { return -1 }
     // From the turn's beginning: the clock is not asked again for what its jobs took.
     let left = due.nanoseconds - now.nanoseconds

@@ -16,6 +16,7 @@ public enum AppliancePaths {
   public static let maintenanceRun = "/api/v1/maintenance/{run_id}"
   public static let journalChain = "/api/v1/journal/chain"
   public static let journalSeal = "/api/v1/journal/seal"
+  public static let spans = "/api/v1/spans"
   public static let claim = "/api/v1/claim"
   public static let identity = "/api/v1/identity"
   public static let trust = "/api/v1/trust"

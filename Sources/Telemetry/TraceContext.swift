@@ -33,6 +33,15 @@ public struct TraceContext: Hashable, Sendable {
     self.init(traceID: String(parts[1]), spanID: String(parts[2]), isSampled: flags & 1 == 1)
   }
 
+  /// False: it surely is not. For those who parse only what is worth it.
+  public static func mayBeSampled(_ traceparent: String) -> Bool {
+    let bytes = traceparent.utf8
+    // Version, trace and span with their dashes, then the flags' second digit: its lowest bit is its byte's.
+    guard bytes.count >= 55 else { return false }
+    let digit = bytes[bytes.index(bytes.startIndex, offsetBy: 54)]
+    return (digit < 0x3A ? digit : digit + 1) & 1 == 1
+  }
+
   /// The header's value for a call that this work makes.
   public var traceparent: String { "00-\(traceID)-\(spanID)-\(isSampled ? "01" : "00")" }
 

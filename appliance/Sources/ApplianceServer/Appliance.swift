@@ -10,6 +10,8 @@ public struct Appliance: Sendable {
   public let api: Router
   public let probe: Router
   public let readiness: Readiness
+  /// Spans of finished requests, for whoever comes for them.
+  public let spans: SpanRing
 
   /// `probesPerSecond`: what the probe listener answers; three times as many at once.
   public init(
@@ -18,6 +20,8 @@ public struct Appliance: Sendable {
   ) {
     let readiness = Readiness(store: store, onboarding: onboarding, time: time)
     self.readiness = readiness
+    let spans = SpanRing(random: random)
+    self.spans = spans
     ApplianceMetrics.register(
       in: metrics, store: store, onboarding: onboarding, readiness: readiness, time: time)
     UploadMetrics.register(in: metrics, store: store)
@@ -31,6 +35,7 @@ public struct Appliance: Sendable {
       + FeedRoutes(store: store).routes
       + StateRoutes(store: store, maintenance: maintenance, onboarding: onboarding, time: time).routes
       + ChainRoute(store: store).routes
+      + SpanRoute(spans: spans).routes
       + ClaimRoute(onboarding: onboarding, store: store).routes
       + TrustRoutes(onboarding: onboarding, store: store).routes
       + service

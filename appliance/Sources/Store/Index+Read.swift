@@ -48,7 +48,8 @@ extension Index {
       let puts = try connection.statement("SELECT lsn, NULL, json FROM files WHERE lsn > ? ORDER BY lsn LIMIT ?")
         .bind(lsn).bind(limit + 1)
       defer { puts.reset() }
-      let deletions = try connection.statement("SELECT lsn, id, NULL FROM tombstones WHERE lsn > ? ORDER BY lsn LIMIT ?")
+      let deletions = try connection.statement(
+        "SELECT lsn, id, NULL FROM tombstones WHERE lsn > ? ORDER BY lsn LIMIT ?")
         .bind(lsn).bind(limit + 1)
       defer { deletions.reset() }
       var lines: [UInt8] = []

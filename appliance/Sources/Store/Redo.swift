@@ -99,9 +99,9 @@ struct Redo {
     }
   }
 
-  /// The body was durable in staging before its record was written; the rename may or may not have survived. One that
-  /// shows is not trusted: a sync that failed in the last life may have dropped it, and no later sync would write it. So
-  /// it is done again, there and back.
+  /// The body was durable in staging before its record was written; the rename may or may not have survived. One
+  /// that shows is not trusted: a sync that failed in the last life may have dropped it, and no later sync would
+  /// write it. So it is done again, there and back.
   private mutating func move(_ name: String, to path: String, id: FileID) throws(DiskError) {
     let staged = "\(tree.staging)/\(name)"
     let placed = tree.absolute(path)

@@ -25,7 +25,7 @@ struct Servers {
       wanted: apiLimits.connectionsMax, others: probeLimits.connectionsMax, logger: logger)
     func server(
       _ name: String, _ setting: Setting<NetworkAddress>, _ tls: TLSServerContext, _ router: Router,
-      _ limits: HTTPLimits
+      _ limits: HTTPLimits, _ spans: SpanRing? = nil
     ) throws -> (HTTPServer, SocketAddress) {
       let wanted = values[setting]
       guard let address = SocketAddress(host: wanted.host, port: Int(wanted.port)) else {
@@ -34,12 +34,12 @@ struct Servers {
       let socket = try inherited.socket(name, wanted: address, key: setting.key)
       let server = HTTPServer(
         HTTPServerConfiguration(name: name, address: address, tls: tls, limits: limits), router: router, loops: loops,
-        logger: logger, metrics: metrics, time: context.time, random: context.random)
+        logger: logger, metrics: metrics, time: context.time, random: context.random, spans: spans)
       do { return (server, try server.bind(inherited: socket)) } catch {
         throw CommandFailure.configuration("\(setting.key): cannot listen on \(wanted): \(error)")
       }
     }
-    (api, apiAddress) = try server("api", Settings.apiAddress, listeners.api, appliance.api, apiLimits)
+    (api, apiAddress) = try server("api", Settings.apiAddress, listeners.api, appliance.api, apiLimits, appliance.spans)
     (probe, probeAddress) = try server("probe", Settings.probeAddress, listeners.probe, appliance.probe, probeLimits)
   }
 }

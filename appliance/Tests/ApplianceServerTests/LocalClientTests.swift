@@ -5,6 +5,7 @@ import HTTPServer
 import JWT
 import StorageAPI
 import Store
+import Telemetry
 import TestKit
 import Testing
 
@@ -160,6 +161,25 @@ import Testing
     #expect(try JSON.decode(JournalChain.self, from: before.body).segments.allSatisfy { $0.number < first })
     #expect(try await target.call(.get, "/api/v1/journal/chain", peer: .query, scopes: nil).status == 403)
     #expect(try await target.call(.get, "/api/v1/journal/chain?limit=201", peer: .admin, scopes: nil).status == 400)
+  }
+
+  @Test func spansAreForTheAdministrator() async throws {
+    let path = "/api/v1/spans"
+    try await deliver(try claimant.bundle(version: 2, locals: [local()]))
+    for number in 0..<3 {
+      target.appliance.spans.record(
+        TraceSpan(
+          traceID: String(repeating: "a", count: 32), spanID: String(repeating: "b", count: 16), parentID: nil,
+          name: "GET \(number)", start: target.time.now(), durationMicroseconds: 7, status: 200, failed: false))
+    }
+    let answer = try await target.call(.get, "\(path)?limit=2", peer: .admin, scopes: nil)
+    let page = try JSON.decode(SpanPage.self, from: answer.body)
+    #expect(page.spans.map(\.name) == ["GET 0", "GET 1"] && page.hasMore)
+    let rest = try await target.call(.get, "\(path)?after=\(page.cursor)", peer: .admin, scopes: nil)
+    #expect(try JSON.decode(SpanPage.self, from: rest.body).spans.map(\.name) == ["GET 2"])
+    #expect(try await target.call(.get, path, peer: .ingester, scopes: nil).status == 403)
+    #expect(try await target.call(.get, "\(path)?limit=0", peer: .admin, scopes: nil).status == 400)
+    #expect(try await target.call(.get, "\(path)?cursor=x", peer: .admin, scopes: nil).status == 400)
   }
 
   @Test func theJournalIsSealedForTheAdministrator() async throws {

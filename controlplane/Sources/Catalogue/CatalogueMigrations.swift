@@ -10,7 +10,13 @@ public enum CatalogueMigrations {
     Migration(module: "catalogue", number: 5, name: "file counts", sql: fileCounts),
     Migration(module: "catalogue", number: 6, name: "accepted losses, failed syncs", sql: losses),
     Migration(module: "catalogue", number: 7, name: "digests, sync states", sql: digests),
+    Migration(module: "catalogue", number: 8, name: "age of health samples", sql: healthAge),
   ]
+
+  /// Samples end by age, and are thinned out before.
+  private static let healthAge = """
+    CREATE INDEX storage_element_health_at ON storage_element_health USING brin (checked_at)
+    """
 
   /// What a held sweep found, what of it an administrator has accepted, and when a sync last failed.
   private static let losses = """

@@ -8,6 +8,8 @@ public struct HealthSample: Sendable {
   public let usedBytes: Int
   public let availableBytes: Int
   public let roundTripMilliseconds: Int
+  /// Nil where it did not answer.
+  public let clockOffsetMilliseconds: Int64?
   public let error: String?
 }
 
@@ -16,8 +18,9 @@ extension StorageElementTable {
   public func health(_ id: FileID, limit: Int) async throws(PostgresError) -> [HealthSample] {
     let rows = try await pool.query(
       """
-      SELECT checked_at, status, used_bytes, available_bytes, round_trip_ms, error FROM storage_element_health
-      WHERE storage_element_id = \(id) ORDER BY checked_at DESC LIMIT \(min(max(limit, 1), 1000))
+      SELECT checked_at, status, used_bytes, available_bytes, round_trip_ms, clock_offset_ms, error
+      FROM storage_element_health WHERE storage_element_id = \(id)
+      ORDER BY checked_at DESC LIMIT \(min(max(limit, 1), 1000))
       """)
     var samples: [HealthSample] = []
     for row in rows {
@@ -25,28 +28,58 @@ extension StorageElementTable {
         HealthSample(
           checkedAt: try row.decode(0), status: StorageElementStatus(rawValue: try row.decode(1)) ?? .offline,
           usedBytes: try row.decode(2), availableBytes: try row.decode(3), roundTripMilliseconds: try row.decode(4),
-          error: try row.decode(5)))
+          clockOffsetMilliseconds: try row.decode(5), error: try row.decode(6)))
     }
     return samples
   }
 
-  /// Days until it is full at the rate of the last 30 days; nil while it does not grow or less than a
-  /// day is known.
-  public func daysToFull(_ id: FileID) async throws(PostgresError) -> Double? {
-    let row = try await pool.query(
+  /// What the polls of the last 30 days that were answered say about how it fills.
+  public func capacityTrend(_ id: FileID) async throws(PostgresError) -> CapacityTrend {
+    let rows = try await pool.query(
       """
-      SELECT 86400 * regr_slope(
-          used_bytes::double precision, extract(epoch FROM checked_at)::double precision) AS daily,
-        (array_agg(available_bytes ORDER BY checked_at DESC))[1] AS available,
-        max(checked_at) - min(checked_at) >= interval '1 day' AS is_enough
+      SELECT date_bin('2 hours', checked_at, 'epoch') AS at, avg(used_bytes)::bigint, avg(available_bytes)::bigint,
+        avg(clock_offset_ms)::bigint
       FROM storage_element_health
       WHERE storage_element_id = \(id) AND error IS NULL AND checked_at > now() - interval '30 days'
+      GROUP BY at ORDER BY at
+      """)
+    var points: [CapacityTrend.Point] = []
+    for row in rows {
+      points.append(
+        CapacityTrend.Point(
+          at: try row.decode(0), usedBytes: try row.decode(1), availableBytes: try row.decode(2),
+          clockOffsetMilliseconds: try row.decode(3)))
+    }
+    return CapacityTrend(points)
+  }
+
+  /// The share of polls that were answered in the last two days; nil when there was none.
+  public func answeredShare(_ id: FileID) async throws(PostgresError) -> Double? {
+    let rows = try await pool.query(
       """
-    ).first
-    guard let row, try row.decode("is_enough", as: Bool?.self) == true,
-      let daily: Double = try row.decode("daily"), daily > 1,
-      let available: Int = try row.decode("available")
-    else { return nil }
-    return Double(available) / daily
+      SELECT avg(CASE WHEN error IS NULL THEN 1.0 ELSE 0.0 END)::double precision FROM storage_element_health
+      WHERE storage_element_id = \(id) AND checked_at > now() - interval '2 days'
+      """)
+    return try rows.scalar(Double?.self)
+  }
+
+  /// History beyond two days: the first answered poll of each hour, and the first that was not; none beyond `days`. How
+  /// many went.
+  public func tidyHealth(days: Int) async throws(PostgresError) -> Int {
+    let old = try await pool.query(
+      "DELETE FROM storage_element_health WHERE checked_at < now() - make_interval(days => \(Int32(days)))"
+    ).affected
+    let dense = try await pool.query(
+      """
+      DELETE FROM storage_element_health h USING (
+        SELECT storage_element_id, checked_at, row_number() OVER (
+            PARTITION BY storage_element_id, date_bin('1 hour', checked_at, 'epoch'), error IS NULL
+            ORDER BY checked_at) AS place
+        FROM storage_element_health WHERE checked_at < now() - interval '2 days'
+      ) AS d
+      WHERE d.place > 1 AND h.storage_element_id = d.storage_element_id AND h.checked_at = d.checked_at
+      """
+    ).affected
+    return old + dense
   }
 }

@@ -196,13 +196,6 @@ public struct StorageElementTable: Sendable {
       """)
   }
 
-  /// Drops health history older than `days`.
-  public func pruneHealth(days: Int) async throws(PostgresError) -> Int {
-    try await pool.query(
-      "DELETE FROM storage_element_health WHERE checked_at < now() - make_interval(days => \(Int32(days)))"
-    ).affected
-  }
-
   private func first(_ condition: Query) async throws(PostgresError) -> StorageElement? {
     let rows = try await pool.query("SELECT \(StorageElement.columns) FROM storage_elements \(condition)")
     return rows.isEmpty ? nil : try Self.one(rows)

@@ -38,10 +38,20 @@ struct Assembly: Sendable {
   static func make(_ foundations: Foundations, roles: Set<Role>) async throws -> Assembly {
     let fleet = try await FleetService.make(
       pool: foundations.pool, identity: foundations.identity, masterKey: foundations.masterKey,
-      http: foundations.client, time: foundations.time, random: foundations.random, logger: foundations.logger)
+      http: foundations.client, time: foundations.time, random: foundations.random, logger: foundations.logger,
+      metrics: foundations.metrics)
     var tasks = identityTasks(foundations)
     if roles.contains(.admin) { tasks += fleet.jobs() }
     let values = foundations.values
+    if let endpoint = values[ControlPlaneSettings.otlpEndpoint] {
+      let export = TraceExport(
+        foundations, endpoint: endpoint, roles: roles, fleet: roles.contains(.admin) ? fleet : nil)
+      tasks.append(
+        BackgroundTask(
+          name: "trace-export", interval: TraceExport.interval, timeout: .seconds(120), logger: foundations.logger,
+          time: foundations.time
+        ) { try await export.run() })
+    }
     let ingest = IngestService(
       access: try await fleet.access(as: .ingester), registry: fleet.registry, catalogue: fleet.files,
       configuration: IngestConfiguration(

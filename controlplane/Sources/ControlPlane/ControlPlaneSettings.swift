@@ -61,6 +61,12 @@ public enum ControlPlaneSettings {
   static let assets = Setting(
     "CP_ASSETS_DIR", .path, default: "/usr/local/share/artstore/assets",
     doc: "The console's style sheets and scripts, gathered by tools/console-assets")
+  static let otlpEndpoint = Setting<String?>.optional(
+    "CP_OTLP_ENDPOINT", .httpAddress,
+    doc: "Collector of traces, OTLP over HTTP in JSON (http://collector:4318/v1/traces); without it none are sent")
+  static let tracePercent = Setting(
+    "CP_TRACE_PERCENT", .integer(0...100), default: 1, unit: "%",
+    doc: "Share of requests without a trace of their own that begin a sampled one, if traces are sent")
   static let drainSeconds = Setting(
     "CP_DRAIN_SECONDS", .integer(1...600), default: 30, unit: "seconds",
     doc: "How long requests in progress may take after SIGTERM")
@@ -72,7 +78,7 @@ public enum ControlPlaneSettings {
       consoleAddress, addressesFile, certificate, privateKey, allowPlain,
       trustedProxies, issuer, firstLogin, firstPassword,
       firstPasswordFile, logLevel, logFormat, loops, passwordThreads, maxFileBytes, allowedTypes, assets,
-      drainSeconds,
+      otlpEndpoint, tracePercent, drainSeconds,
     ])
 
   private static func address(_ role: String, _ port: UInt16) -> Setting<NetworkAddress> {
@@ -109,6 +115,17 @@ extension SettingKind where Value == String {
   static var connection: SettingKind {
     SettingKind("a PostgreSQL connection string") { text in
       text.isEmpty ? .failure(SettingProblem("must not be empty: name the database")) : .success(text)
+    } describe: {
+      $0
+    }
+  }
+}
+
+extension SettingKind where Value == String {
+  static var httpAddress: SettingKind {
+    SettingKind("an http or https address") { text in
+      text.hasPrefix("http://") || text.hasPrefix("https://")
+        ? .success(text) : .failure(SettingProblem("must begin with http:// or https://"))
     } describe: {
       $0
     }

@@ -18,6 +18,8 @@ struct Foundations: Sendable {
   let random: any RandomSource
   let loops: EventLoopGroup
   let metrics: MetricsRegistry
+  /// Spans of this process's finished requests.
+  let spans: SpanRing
   let pool: PostgresPool
   let client: HTTPClient
   let masterKey: MasterKey
@@ -36,6 +38,7 @@ struct Foundations: Sendable {
     time = SystemTime()
     random = SystemRandom()
     metrics = MetricsRegistry()
+    spans = SpanRing(random: random)
     masterKey = try Self.masterKey(values)
     let configuration = PostgresConfiguration(
       url: values[ControlPlaneSettings.databaseURL], connectionsMax: values[ControlPlaneSettings.databaseConnections])
@@ -99,6 +102,11 @@ struct Foundations: Sendable {
     guard let path = values[ControlPlaneSettings.firstPasswordFile] else { return nil }
     let text = try SmallFile.read(path, for: "CP_FIRST_ADMIN_PASSWORD_FILE", isSecret: true)
     return String(text.prefix { !$0.isNewline })
+  }
+
+  /// Of the traces that begin here; none while nobody collects them.
+  var sampledPercent: Double {
+    values[ControlPlaneSettings.otlpEndpoint] == nil ? 0 : Double(values[ControlPlaneSettings.tracePercent])
   }
 
   /// Tables, keys, first administrator. Repeated until PostgreSQL answers or `patience` is over: in a cluster the

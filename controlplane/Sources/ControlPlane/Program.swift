@@ -110,7 +110,8 @@ public enum Program {
           name: role.rawValue, address: address, tls: tls?.context, trustedProxies: foundations.proxies)
         let server = HTTPServer(
           configuration, router: assembly.router(of: role), loops: foundations.loops, logger: logger, metrics: metrics,
-          time: foundations.time, random: foundations.random)
+          time: foundations.time, random: foundations.random, spans: foundations.spans,
+          sampledPercent: foundations.sampledPercent)
         do throws(ReactorError) {
           bound.append((role, try server.bind()))
         } catch {

@@ -64,7 +64,7 @@ extension ApplianceClient {
     var request = ClientRequest(
       call.method, element.url + call.path + query, headers: call.headers, body: call.body, timeouts: call.timeouts,
       expectsContinue: call.expectsContinue)
-    request.headers["traceparent"] = (call.caller.trace ?? .random(access.random)).child(access.random).traceparent
+    request.headers["traceparent"] = (call.caller.trace ?? .random(access.random)).traceparent
     do {
       guard try await !access.revoked.contains(element.spki) else { throw Self.revokedAppliance }
       request.tls = try access.tls(for: element, forgivingDates: Call.pastDates.contains(call.path))

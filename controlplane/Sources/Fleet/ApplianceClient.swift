@@ -155,6 +155,14 @@ public struct ApplianceClient: Sendable {
     return try await json(JournalChain.self, call)
   }
 
+  /// Trace spans that ended after `cursor`; those it still has with nil.
+  func spans(after cursor: String?) async throws(APIError) -> SpanPage {
+    var call = Call(.get, AppliancePaths.spans)
+    if let cursor { call.query.append("after", cursor) }
+    call.query.append("limit", String(SpanPage.limitMax))
+    return try await json(SpanPage.self, call)
+  }
+
   /// Has the journal's active segment sealed, if it holds anything that is not pinned; the chain's newest link.
   func sealJournal() async throws(APIError) -> JournalSealAnswer {
     try await json(JournalSealAnswer.self, Call(.post, AppliancePaths.journalSeal, scopes: [.storageWrite]))

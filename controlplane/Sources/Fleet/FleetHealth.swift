@@ -36,8 +36,12 @@ struct FleetHealth: Sendable {
       }
       return reached
     }
-    _ = try await elements.pruneHealth(days: Self.historyDays)
     return "reached \(reached) of \(all.count)"
+  }
+
+  /// Every poll of two days is kept, then one an hour.
+  func tidyHistory() async throws -> String {
+    "forgot \(try await elements.tidyHealth(days: Self.historyDays)) samples"
   }
 
   private func pollQuietly(_ element: StorageElement) async -> Bool {
@@ -111,8 +115,10 @@ struct FleetHealth: Sendable {
         }
         bundle = try await access.bundles.current()
       }
-      if info.trustVersion < bundle.version {
-        let version = try await client.deliverTrust()
+      var version = info.trustVersion
+      if version < bundle.version { version = try await client.deliverTrust() }
+      // Another role may have brought it.
+      if Int64(version) > client.element.bundleVersion {
         try await elements.setBundleVersion(client.element.id, Int64(version))
       }
       if abs(offset + info.clock.offsetMilliseconds) > Self.clockDifferenceMax {

@@ -4,7 +4,6 @@ internal import Crypto
 internal import HTTP
 internal import HTTPClient
 public import Identity
-internal import Postgres
 public import StorageAPI
 
 /// What can be seen of an appliance before it is claimed.
@@ -58,26 +57,12 @@ extension FleetRegistry {
   public func claim(
     name: String, url: String, code: String, priority: Int = 100, by actor: Actor
   ) async throws -> StorageElement {
-    try Self.check(name: name)
-    try Self.check(priority: priority)
-    let address = try ApplianceURL(url)
     guard let code = ClaimCode(text: code) else {
       throw APIError(
         .validation, "claim_code: not a claim code, or mistyped; it has nine groups of five letters and digits")
     }
-    do {
-      let element = try await performClaim(name: name, address: address, code: code, priority: priority)
-      try await record(
-        actor, "storage_element.claim", element.id.description,
-        details: ["name": .string(name), "storage_id": .string(element.storageID)])
-      let polled = try await health.poll(element)
-      syncSoon()
-      return polled
-    } catch {
-      try await record(
-        actor, "storage_element.claim", address.text, result: .refused, details: ["name": .string(name)])
-      if let error = error as? PostgresError, error.isUniqueViolation { throw Self.taken(error) }
-      throw error
+    return try await adding("storage_element.claim", name: name, url: url, priority: priority, by: actor) { address in
+      try await performClaim(name: name, address: address, code: code, priority: priority)
     }
   }
 

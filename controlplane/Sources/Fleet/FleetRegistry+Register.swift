@@ -14,20 +14,30 @@ extension FleetRegistry {
   public func register(
     name: String, url: String, priority: Int = 100, by actor: Actor
   ) async throws -> StorageElement {
+    try await adding("storage_element.register", name: name, url: url, priority: priority, by: actor) { address in
+      try await performRegistration(name: name, address: address, priority: priority)
+    }
+  }
+
+  /// Adds an element by `work`: what is asked for is checked before, the outcome is audited either way, the new element
+  /// is polled at once and synced soon.
+  func adding(
+    _ action: String, name: String, url: String, priority: Int, by actor: Actor,
+    _ work: (ApplianceURL) async throws -> StorageElement
+  ) async throws -> StorageElement {
     try Self.check(name: name)
     try Self.check(priority: priority)
     let address = try ApplianceURL(url)
     do {
-      let element = try await performRegistration(name: name, address: address, priority: priority)
+      let element = try await work(address)
       try await record(
-        actor, "storage_element.register", element.id.description,
+        actor, action, element.id.description,
         details: ["name": .string(name), "storage_id": .string(element.storageID)])
       let polled = try await health.poll(element)
       syncSoon()
       return polled
     } catch {
-      try await record(
-        actor, "storage_element.register", address.text, result: .refused, details: ["name": .string(name)])
+      try await record(actor, action, address.text, result: .refused, details: ["name": .string(name)])
       if let error = error as? PostgresError, error.isUniqueViolation { throw Self.taken(error) }
       throw error
     }

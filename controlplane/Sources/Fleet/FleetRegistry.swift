@@ -69,8 +69,11 @@ public final class FleetRegistry: Sendable {
     try await elements.health(id, limit: limit)
   }
 
-  /// Days until it is full at the pace of the last month; nil when it does not grow.
-  public func daysToFull(_ id: FileID) async throws -> Double? { try await elements.daysToFull(id) }
+  /// How it fills, and when it will be full at the pace of the last month.
+  public func capacityTrend(_ id: FileID) async throws -> CapacityTrend { try await elements.capacityTrend(id) }
+
+  /// The share of polls that it answered in the last two days; nil when there was none.
+  public func answeredShare(_ id: FileID) async throws -> Double? { try await elements.answeredShare(id) }
 
   /// Changes what an administrator may change; nil leaves it as it is. `syncBytesPerSecond` bounds how fast syncs read
   /// from it, 0 ends the bound.

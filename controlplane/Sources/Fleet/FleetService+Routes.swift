@@ -148,10 +148,15 @@ struct StorageElementRoutes: Sendable {
     let element = try await registry.get(try request.id())
     let limit = try ListRequest.integer("limit", in: request.query, range: 1...1000) ?? 100
     let samples = try await registry.health(element.id, limit: limit)
-    let days = try await registry.daysToFull(element.id)
+    let trend = try await registry.capacityTrend(element.id)
+    let share = try await registry.answeredShare(element.id)
     return .json { json in
       json.key("days_to_full")
-      if let days { json.number(days) } else { json.null() }
+      json.value(trend.daysToFull)
+      json.key("answered_share")
+      json.value(share)
+      json.key("trend")
+      json.value(trend)
       json.key("items")
       json.array { json in
         for sample in samples {
@@ -161,6 +166,8 @@ struct StorageElementRoutes: Sendable {
             json.member("used_bytes", sample.usedBytes)
             json.member("available_bytes", sample.availableBytes)
             json.member("round_trip_ms", sample.roundTripMilliseconds)
+            json.key("clock_offset_ms")
+            if let offset = sample.clockOffsetMilliseconds { json.integer(offset) } else { json.null() }
             json.key("error")
             if let error = sample.error { json.string(error) } else { json.null() }
           }

@@ -14,6 +14,9 @@ public final class FleetService: Sendable {
   /// The registry of files.
   public let files: FileCatalogue
   let pins: ChainPins
+  let figures: SiteFigures
+  let spanPulls = SpanPulls()
+  let pool: PostgresPool
   let elements: StorageElementTable
   let sync: FleetSync
   let health: FleetHealth
@@ -28,7 +31,7 @@ public final class FleetService: Sendable {
   public static func make(
     pool: PostgresPool, identity: IdentityService, masterKey: MasterKey, http: HTTPClient,
     configuration: FleetConfiguration = FleetConfiguration(), time: any TimeSource, random: any RandomSource,
-    logger: Logger
+    logger: Logger, metrics: MetricsRegistry = MetricsRegistry()
   ) async throws -> FleetService {
     let keys = FleetKeyTable(pool: pool, masterKey: masterKey, random: random)
     let authority = try await FleetAuthority.load(keys, time: time, random: random)
@@ -60,16 +63,19 @@ public final class FleetService: Sendable {
       random: random)
     return FleetService(
       registry: registry, pins: pins, files: files, elements: elements, sync: sync, health: health, identity: identity,
-      configuration: configuration, logger: logger, authority: authority, makeAccess: makeAccess, time: time)
+      configuration: configuration, logger: logger, authority: authority, makeAccess: makeAccess, time: time,
+      figures: SiteFigures(metrics))
   }
 
   private init(
     registry: FleetRegistry, pins: ChainPins, files: FileCatalogue, elements: StorageElementTable, sync: FleetSync,
     health: FleetHealth, identity: IdentityService, configuration: FleetConfiguration, logger: Logger,
     authority: FleetAuthority, makeAccess: @escaping @Sendable (PeerRole) async throws -> ApplianceAccess,
-    time: any TimeSource
+    time: any TimeSource, figures: SiteFigures
   ) {
     self.registry = registry
+    self.figures = figures
+    pool = registry.pool
     self.pins = pins
     self.files = files
     self.elements = elements
@@ -95,7 +101,10 @@ public final class FleetService: Sendable {
   public func jobs() -> [BackgroundTask] {
     let health = BackgroundTask(
       name: "fleet-health", interval: configuration.healthInterval, timeout: .seconds(300), logger: logger, time: time
-    ) { [health] in try await health.pollAll() }
+    ) { try await self.pollSites() }
+    let history = BackgroundTask(
+      name: "fleet-health-history", interval: .seconds(3600), timeout: .seconds(300), logger: logger, time: time
+    ) { try await self.tidyHistory() }
     let sync = BackgroundTask(
       name: "fleet-sync", interval: configuration.syncInterval, timeout: .seconds(24 * 3600), logger: logger,
       time: time
@@ -105,6 +114,6 @@ public final class FleetService: Sendable {
       time: time
     ) { [sync = self.sync] in try await sync.syncDue() }
     registry.pokes(sync: { [weak due] in due?.poke() })
-    return [health, sync, due]
+    return [health, history, sync, due]
   }
 }

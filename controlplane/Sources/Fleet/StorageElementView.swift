@@ -23,21 +23,30 @@ public struct StorageElementView: Sendable {
       case localClients = "local_clients"
       /// What was deleted before is forgotten: the catalogue can be brought up to date by a full sync only.
       case changeLog = "change_log"
+      /// The authority in the site's key bundle ends: then nobody of the fleet gets in.
+      case keyBundle = "key_bundle"
     }
 
     /// Each from now, in days; nil where there is nothing that could end.
     public let certificateDays: Double?
     public let localClientDays: Double?
     public let changeLogDays: Double?
+    public let keyBundleDays: Double?
+    /// How long the control plane goes on signing with keys that the site knows. Not among what ends: whoever calls
+    /// next brings the new ones (decision 61).
+    public let signingKeyDays: Double?
 
-    /// The shortest, and why; nil while nothing is known.
-    public var shortest: (days: Double, reason: Reason)? {
+    /// Each reason with its days, where it could end.
+    public var all: [(days: Double, reason: Reason)] {
       let all: [(Double?, Reason)] = [
         (certificateDays, .certificate), (localClientDays, .localClients), (changeLogDays, .changeLog),
+        (keyBundleDays, .keyBundle),
       ]
-      return all.compactMap { days, reason in days.map { ($0, reason) } }.min { $0.0 < $1.0 }
-        .map { (days: $0.0, reason: $0.1) }
+      return all.compactMap { days, reason in days.map { ($0, reason) } }
     }
+
+    /// The shortest, and why; nil while nothing is known.
+    public var shortest: (days: Double, reason: Reason)? { all.min { $0.days < $1.days } }
   }
 
   /// Appliances remember deletions for at least so long (DESIGN §4.3).
@@ -59,6 +68,8 @@ extension FleetRegistry {
     for row in try await pool.query("SELECT storage_element_id, checked_at, problem FROM fleet_chain_standing") {
       standing[try row.decode(0)] = (try row.decode(1), try row.decode(2))
     }
+    let signing = try await access.bundles.signingEnds()
+    let authorityEnds = authority.authority.certificate.notAfter
     let now = time.now()
     func days(_ end: Timestamp?) -> Double? { end.map { max(0, $0.since(now).inSeconds / 86_400) } }
     return all.map { element in
@@ -68,7 +79,8 @@ extension FleetRegistry {
         journalCheckedAt: standing[element.id]?.at, journalProblem: standing[element.id]?.problem,
         alone: .init(
           certificateDays: days(element.certificateExpiresAt), localClientDays: days(ends[element.id]),
-          changeLogDays: days(forgets)))
+          changeLogDays: days(forgets), keyBundleDays: days(authorityEnds),
+          signingKeyDays: days(signing[element.bundleVersion])))
     }
   }
 }
@@ -92,6 +104,32 @@ extension JSONWriter {
         json.days("certificate_days", view.alone.certificateDays)
         json.days("local_client_days", view.alone.localClientDays)
         json.days("change_log_days", view.alone.changeLogDays)
+        json.days("key_bundle_days", view.alone.keyBundleDays)
+        json.days("signing_key_days", view.alone.signingKeyDays)
+      }
+    }
+  }
+
+  /// A number, or null for none.
+  mutating func value(_ number: Double?) {
+    if let number { self.number(number) } else { null() }
+  }
+
+  mutating func value(_ trend: CapacityTrend) {
+    object { json in
+      json.key("bytes_per_day")
+      json.value(trend.bytesPerDay.map { $0.rounded() })
+      json.key("points")
+      json.array { json in
+        for point in trend.points {
+          json.object { json in
+            json.member("at", point.at)
+            json.member("used_bytes", point.usedBytes)
+            json.member("available_bytes", point.availableBytes)
+            json.key("clock_offset_ms")
+            if let offset = point.clockOffsetMilliseconds { json.integer(offset) } else { json.null() }
+          }
+        }
       }
     }
   }

@@ -1,4 +1,5 @@
 public import HTTP
+internal import Synchronization
 
 /// An answer whose head has arrived; the body is pulled.
 public struct ClientResponse: Sendable {
@@ -15,16 +16,20 @@ public struct ClientResponse: Sendable {
 public final class ClientResponseBody: Sendable {
   private let transfer: CurlTransfer
   private let onEnd: @Sendable (CurlTransfer) -> Void
+  /// From then on the transfer is no longer ours: it may carry another's answer.
+  private let hasEnded = Atomic(false)
 
   init(_ transfer: CurlTransfer, onEnd: @escaping @Sendable (CurlTransfer) -> Void) {
     self.transfer = transfer
     self.onEnd = onEnd
   }
 
-  /// The next bytes, at most 256 KiB or so; nil at the end. A body cut short throws `.badAnswer` or `.unreachable`.
+  /// The next bytes, at most 256 KiB or so; nil at the end, however often it is asked for. A body cut short throws
+  /// `.badAnswer` or `.unreachable`.
   public func next() async throws(HTTPClientError) -> [UInt8]? {
+    guard !hasEnded.load(ordering: .acquiring) else { return nil }
     let chunk = try await transfer.nextChunk()
-    if chunk == nil { onEnd(transfer) }
+    if chunk == nil, !hasEnded.exchange(true, ordering: .acquiringAndReleasing) { onEnd(transfer) }
     return chunk
   }
 

@@ -92,7 +92,37 @@ import Testing
       SELECT \(world.owner), now() - make_interval(days => d), 'online', 1000 - d * 100, 500 + d * 100, 1
       FROM generate_series(0, 5) AS d
       """)
-    let days = try #require(try await world.elements.daysToFull(world.owner))
-    #expect(abs(days - 5) < 0.1)
+    let trend = try await world.elements.capacityTrend(world.owner)
+    #expect(trend.points.count == 6 && trend.points.first?.usedBytes == 500)
+    #expect(abs(try #require(trend.daysToFull) - 5) < 0.1)
+    let share = try #require(try await world.elements.answeredShare(world.owner))
+    #expect(abs(share - 2.0 / 3) < 0.01, "two of three in the last two days")
+  }
+
+  @Test func healthHistoryThinsOutAndEnds() async throws {
+    let world = try await CatalogueWorld()
+    // A poll each ten minutes for four days, every third without an answer, and one from long ago.
+    try await world.pool.query(
+      """
+      INSERT INTO storage_element_health (storage_element_id, checked_at, status, used_bytes, available_bytes,
+        round_trip_ms, error)
+      SELECT \(world.owner), date_bin('1 hour', now(), 'epoch') + interval '1 minute' - make_interval(mins => 10 * n),
+        'online', 1, 1, 1, CASE WHEN n % 3 = 0 THEN 'away' END
+      FROM generate_series(1, 4 * 144) AS n
+      UNION ALL SELECT \(world.owner), now() - interval '91 days', 'online', 1, 1, 1, NULL
+      """)
+    let gone = try await world.elements.tidyHealth(days: 90)
+    let counts = try await world.pool.query(
+      """
+      SELECT count(*) FILTER (WHERE checked_at >= now() - interval '2 days'),
+        count(*) FILTER (WHERE checked_at < now() - interval '2 days')
+      FROM storage_element_health WHERE storage_element_id = \(world.owner)
+      """
+    ).first
+    let (young, old): (Int, Int) = (try #require(counts).decode(0), try #require(counts).decode(1))
+    // Two an hour of the older two days; the hour at the border may count once more.
+    #expect((282...294).contains(young) && (94...98).contains(old), "\(young) \(old)")
+    #expect(gone == 577 - young - old)
+    #expect(try await world.elements.tidyHealth(days: 90) == 0)
   }
 }

@@ -61,6 +61,35 @@ internal import Testing
     }
   }
 
+  @Test func aSitesPageSaysHowItStands() async throws {
+    let browser = try Browser()
+    var element = StorageElement.sample()
+    element.daysToFull = 41
+    let start = Timestamp("2026-11-01T00:00:00Z")!
+    element.standing = SiteStanding(
+      answeredShare: 0.984, terms: [.init(reason: "local_clients", days: 5), .init(reason: "certificate", days: 80)],
+      journalCheckedAt: start,
+      points: (0..<20).map { .init(at: start + .seconds($0 * 7200), usedBytes: 1 << 30 + $0 << 20) },
+      bytesPerDay: 12_582_912)
+    browser.data.with { [element] in $0.elements = [element] }
+    try await browser.signIn()
+    let page = try await browser.get("/storage-elements/7").text
+    for text in [
+      "98%", "5 days", "80 days", "Grows by 12\u{A0}MiB a day", "41 days", "as it was pinned", "first local client",
+    ] {
+      #expect(page.contains(text), "\(text)")
+    }
+    #expect(page.contains("aria-label=\"Used: from 1\u{A0}GiB on 1\u{A0}Nov"))
+    #expect(page.contains("M0 114L") && page.contains("L600 6"), "from the least to the most")
+    element.standing?.journalProblem = hostile
+    element.standing?.bytesPerDay = nil
+    browser.data.with { [element] in $0.elements = [element] }
+    _ = try await browser.write("/settings", [("language", "ru"), ("theme", "light")])
+    let russian = try await browser.get("/storage-elements/7").text
+    #expect(russian.contains("Журнал на этом устройстве изменён") && russian.contains("судить о темпе рано"))
+    #expect(!russian.contains("<script>") && russian.contains("&lt;script&gt;alert(1)"))
+  }
+
   @Test func pagesSpeakBothLanguages() async throws {
     let browser = try Browser()
     #expect(try await browser.get("/login", headers: ["Accept-Language": "ru"]).text.contains("Войти"))

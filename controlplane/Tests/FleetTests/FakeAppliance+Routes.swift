@@ -7,6 +7,7 @@ import HTTPServer
 import JWT
 import StorageAPI
 import TLS
+import Telemetry
 import TestKit
 
 extension FakeAppliance {
@@ -36,6 +37,9 @@ extension FakeAppliance {
           throw APIError(.notFound, "there is no such path")
         }
         return try .json(.ok, JournalSealAnswer(sealed: false, head: newest))
+      },
+      Route(.get, AppliancePaths.spans, .certificate([.admin])) { request in
+        try .json(.ok, SpanPage(self.spans.page(after: request.query["after"], limit: 3)))
       },
       Route(.put, AppliancePaths.time, .certificate([.admin])) { request in
         let delivery = try await request.json(TimeDelivery.self)

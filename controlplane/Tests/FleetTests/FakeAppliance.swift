@@ -74,6 +74,7 @@ final class FakeAppliance: Sendable {
   let code: ClaimCode
   let state: Mutex<State>
   let tls: TLSServerContext
+  let spans = SpanRing(capacity: 100, random: SystemRandom())
 
   /// `sharingKeyOf`: one that has stolen another's key, but not its code.
   init(

@@ -21,7 +21,8 @@ struct FleetWorld {
   static let actor = Actor(subject: "admin")
 
   init(
-    pageLinesMax: Int = 10, url: String? = nil, masterKey: MasterKey? = nil, feedPagesMax: Int = 1000
+    pageLinesMax: Int = 10, url: String? = nil, masterKey: MasterKey? = nil, feedPagesMax: Int = 1000,
+    metrics: MetricsRegistry = MetricsRegistry()
   ) async throws {
     let database = try url ?? PrivatePostgres.database()
     pool = PostgresPool(
@@ -37,7 +38,7 @@ struct FleetWorld {
     configuration = FleetConfiguration(pageLinesMax: pageLinesMax, feedPagesMax: feedPagesMax)
     fleet = try await FleetService.make(
       pool: pool, identity: identity, masterKey: self.masterKey, http: HTTPClient(time: SystemTime()),
-      configuration: configuration, time: SystemTime(), random: SystemRandom(), logger: .silent)
+      configuration: configuration, time: SystemTime(), random: SystemRandom(), logger: .silent, metrics: metrics)
   }
 
   func claim(_ appliance: FakeAppliance, _ url: String, name: String = "one") async throws -> StorageElement {

@@ -56,6 +56,22 @@ import Testing
     }
   }
 
+  /// After its end the connection may carry another's answer: none of that may reach who asks once more.
+  @Test func askingBeyondTheEndTakesNothingFromAnother() async throws {
+    try await LocalServer.with([Self.echo, Self.big]) { [client] server in
+      let first = try await client.send(ClientRequest(.post, server.url + "/echo", body: .bytes([1])))
+      _ = try await first.body.collect(limit: 1000)
+      let second = try await client.send(ClientRequest(.get, server.url + "/big"))
+      #expect(client.idleCount == 0, "it has the first one's connection")
+      #expect(try await first.body.next() == nil)
+      #expect(try await first.body.next() == nil)
+      #expect(try await second.body.collect(limit: 16 << 20).count == 8 << 20)
+      #expect(client.idleCount == 1)
+      #expect(try await second.body.next() == nil)
+      #expect(client.idleCount == 1)
+    }
+  }
+
   @Test func bodiesStreamBothWays() async throws {
     try await LocalServer.with([Self.echo, Self.big]) { [client] server in
       for length in [nil, 100 * 50_000] as [Int?] {

@@ -56,6 +56,8 @@ struct StorageElement: Sendable {
   var certificateRevokedReason: String?
   /// At the pace of the last month; nil when it does not grow.
   var daysToFull: Int?
+  /// Only where one element is asked for.
+  var standing: SiteStanding?
 }
 
 struct Discovery: Sendable {

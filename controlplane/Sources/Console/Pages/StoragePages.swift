@@ -60,6 +60,7 @@ extension View {
         alert(.warning, title: t(.notOnline), element.problem ?? t(.notOnlineText))
       }
       if element.isLossHeld { lossNotice(element) }
+      journalNotice(element)
       if let fault = element.syncFault, fault != "loss_held" {
         alert(.warning, title: t(.syncFault), t(Self.text(ofFault: fault)))
       }
@@ -88,10 +89,9 @@ extension View {
           card(t(.capacity), icon: .storage) {
             capacityBar(element)
             if let free = element.availableBytes { Tag.p(t(.freeSpace, format.size(free)), .class("mt-2 mb-0")) }
-            if let days = element.daysToFull {
-              Tag.p("\(t(.daysToFull)) \(t(.days, format.count(days)))", .class("mb-0"))
-            }
+            trend(element)
           }
+          if let standing = element.standing { standingCard(standing) }
           if canWrite {
             modeCard(element)
             storageSettingsCard(element)

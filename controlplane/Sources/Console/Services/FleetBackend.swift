@@ -19,9 +19,11 @@ struct FleetBackend: ConsoleFleet {
     guard let id = FileID(id) else { return nil }
     do {
       let view = try await registry.view(id)
+      let trend = try await registry.capacityTrend(id)
       var element = StorageElement(view.element)
+      element.daysToFull = trend.daysToFull.map { Int($0.rounded()) }
+      element.standing = SiteStanding(view, trend, answeredShare: try await registry.answeredShare(id))
       (element.certificateRevokedAt, element.certificateRevokedReason) = (view.revokedAt, view.revokedReason)
-      element.daysToFull = try await registry.daysToFull(id).map { Int(min($0, 100_000).rounded()) }
       return element
     } catch let error as APIError where error.code == .notFound {
       return nil
@@ -96,5 +98,15 @@ extension StorageElement {
       certificateExpiresAt: known.certificateExpiresAt, createdAt: known.createdAt, problem: known.lastError,
       syncFault: known.syncFault, isLossHeld: known.lossHold)
     isClockWrong = known.isClockWrong
+  }
+}
+
+extension SiteStanding {
+  init(_ view: StorageElementView, _ trend: CapacityTrend, answeredShare: Double?) {
+    self.init(
+      answeredShare: answeredShare,
+      terms: view.alone.all.sorted { $0.days < $1.days }.map { Term(reason: $0.reason.rawValue, days: Int($0.days)) },
+      journalCheckedAt: view.journalCheckedAt, journalProblem: view.journalProblem,
+      points: trend.points.map { Point(at: $0.at, usedBytes: $0.usedBytes) }, bytesPerDay: trend.bytesPerDay)
   }
 }

@@ -1,5 +1,5 @@
-/// Every text of the console. Its translations stand in tables, `Text+English`, `Text+Russian` and those of one subject;
-/// a test compares the two languages, so that none is missing and both have the same places for values.
+/// Every text of the console. Its translations stand in tables: `Text+English`, `Text+Russian`, and those of one
+/// subject. A test compares them, so that none is missing and all have the same places for values.
 enum Text: String, CaseIterable, Sendable {
   // Navigation and frame
   case skipToContent, menu, mainNavigation, navDashboard, navFiles, navStorage, navAccess, navAudit, navSettings
@@ -26,6 +26,10 @@ enum Text: String, CaseIterable, Sendable {
   case lossHeldText, acceptLoss, acceptLossTitle, acceptLossText, noticeLoss, removeStorage, removeStorageTitle
   case removeStorageText, removeStorageForce, claimLead, address, addressHelp, checkAddress, claimCode, claimCodeHelp
   case nameHelp, claim, applianceAnswers, applianceFree, applianceClaimed
+  // How a site stands
+  case standing, answeredPolls, aloneFor, aloneCertificate, aloneLocalClients, aloneChangeLog, aloneKeyBundle
+  case journalPinned, journalSound, journalNotPinned, journalUnchecked, journalRewritten, journalRewrittenText
+  case trendFromTo, growsBy, emptiesBy, trendUnknown
   // Documents
   case filesLead, searchDocuments, searchMode, searchFulltext, searchPartial, searchExact, searchResults, moreFilters
   case applyFilters, clearSearch, fileExtension, tagsHelp, uploadedBy, uploadedAt, uploadedAfter, uploadedBefore
@@ -71,8 +75,8 @@ enum Text: String, CaseIterable, Sendable {
   /// As it stands in the tables.
   func pattern(_ language: Language) -> String? {
     switch language {
-    case .english: Self.english[self] ?? Self.englishTrust[self]
-    case .russian: Self.russian[self] ?? Self.russianTrust[self]
+    case .english: Self.english[self] ?? Self.englishStanding[self] ?? Self.englishTrust[self]
+    case .russian: Self.russian[self] ?? Self.russianStanding[self] ?? Self.russianTrust[self]
     }
   }
 
