@@ -13,7 +13,9 @@ public struct FileID: Hashable, Comparable, Sendable {
 
   /// A random (version 4) id.
   public static func random(_ source: some RandomSource) -> FileID {
-    let (high, low) = (source.uint64(), source.uint64())
+    let bytes = source.bytes(16)
+    let high = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+    let low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
     return FileID(high: high & ~0xF000 | 0x4000, low: low & ~0xC000_0000_0000_0000 | 0x8000_0000_0000_0000)
   }
 

@@ -84,5 +84,8 @@ def rewrite(journal: Path, old: bytes, new: bytes) -> None:
         segment = _follow(unpack(path.read_bytes()), hashlib.sha256(_whole(segment)).digest())
         path.write_bytes(pack(segment))
     for path in sorted(journal.glob("*.wal")):
-        segment = _follow(path.read_bytes(), hashlib.sha256(_whole(segment)).digest())
+        raw = path.read_bytes()
+        if not any(raw[:_HEADER_BYTES]):
+            continue  # named ahead, not begun
+        segment = _follow(raw, hashlib.sha256(_whole(segment)).digest())
         path.write_bytes(segment)

@@ -158,7 +158,8 @@ def test_a_failed_sync_stops_all_writing_at_once(programs: str, directory: Path,
     stage = Stage(directory, programs)
     stage.begin()
     syncs = [call for call in stage.record(body) if call.name in SYNCS]
-    assert len(syncs) >= (2 if body is SMALL else 4), f"too few syncs were recorded: {syncs}"
+    # A small document rests on the journal's sync alone: its directory comes from there again.
+    assert len(syncs) >= (1 if body is SMALL else 4), f"too few syncs were recorded: {syncs}"
     # The directories of an hour are synced by whoever meets them first, which is chance; the others come every time.
     dealt = [call for call in syncs if any(stage.fail_in(call, body) for _ in range(2))]
     assert len(dealt) >= (1 if body is SMALL else 3), f"of {[str(call) for call in syncs]} only {dealt} came again"

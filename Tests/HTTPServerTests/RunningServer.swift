@@ -40,7 +40,7 @@ enum RunningServer {
 
   static func with<R: Sendable>(
     _ routes: [Route], limits: HTTPLimits = HTTPLimits(), tls: TLSServerContext? = nil, loops: Int = 1,
-    authorizer: any Authorizer = Everyone(),
+    authorizer: any Authorizer = Everyone(), spans: SpanRing? = nil, sampledPercent: Double = 0,
     _ body: @escaping @Sendable (Handle) async throws -> R
   ) async throws -> R {
     let group = try EventLoopGroup(loops: loops)
@@ -52,7 +52,7 @@ enum RunningServer {
       HTTPServerConfiguration(
         name: "test", address: .loopback(port: 0), tls: tls, limits: limits),
       router: Router(routes, authorizer: authorizer, logger: logger), loops: group, logger: logger,
-      metrics: HTTPServerMetrics(registry, prefix: "t_"))
+      metrics: HTTPServerMetrics(registry, prefix: "t_"), spans: spans, sampledPercent: sampledPercent)
     let shutdown = ShutdownSignal()
     let handle = Handle(address: try server.bind(), registry: registry, log: log, shutdown: shutdown, pool: pool)
     let result = try await withThrowingTaskGroup(of: R?.self) { tasks in

@@ -38,4 +38,13 @@ import Testing
     #expect(child.traceID == one.traceID && child.spanID != one.spanID)
     #expect(TraceContext.random(random).traceID != one.traceID)
   }
+
+  @Test func whatIsSurelyNotSampledIsKnownUnparsed() {
+    let rest = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+    for flags in ["00", "01", "02", "03", "0a", "0b", "fe", "ff", "1e", "1f", "09", "08"] {
+      let text = "00-\(rest)-\(flags)"
+      #expect(TraceContext.mayBeSampled(text) == TraceContext(traceparent: text)?.isSampled, "\(flags)")
+    }
+    #expect(TraceContext.mayBeSampled("01-\(rest)-03-more") && !TraceContext.mayBeSampled("00-"))
+  }
 }

@@ -183,10 +183,15 @@ class Client:
         document: Document,
         fields: Mapping[str, str] | None = None,
         sent: Callable[[int], None] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Posts the document; `sent` hears how many bytes have gone out, if the body is large enough to be streamed."""
         multipart = MultipartBody(document, fields or {})
-        headers = {"Content-Type": multipart.content_type, "Content-Length": str(multipart.length)}
+        headers = {
+            **(headers or {}),
+            "Content-Type": multipart.content_type,
+            "Content-Length": str(multipart.length),
+        }
         if multipart.length < 1 << 20:
             return self.call("POST", path, headers=headers, body=b"".join(multipart.blocks()))
         return self.call("POST", path, headers=headers, body=_counted(multipart.blocks(), sent))

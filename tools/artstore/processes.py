@@ -81,7 +81,7 @@ class Process:
                 raise ProcessFailed(f"{self.name} ended with status {self.exit_status} before {what}:\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise ProcessFailed(f"{self.name} was not ready in {seconds:.0f} s ({what}):\n{self.tail()}")
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self.output().splitlines()[-lines:])

@@ -37,7 +37,7 @@ def until_ready(folder: Path, credentials: Credentials) -> tuple[ArtStore, float
     began = time.monotonic()
     server = ArtStore(folder, credentials)
     while server.appliance.probe().call("GET", "/health/ready").status != 200:
-        time.sleep(0.05)
+        time.sleep(0.005)
     return server, time.monotonic() - began
 
 

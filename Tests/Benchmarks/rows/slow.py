@@ -95,9 +95,8 @@ def run_slow(bed: Bed) -> list[Figure]:
         before = alone.end_honest()
         quarter = CONNECTIONS // 4
         slow = {"heads": quarter, "stubborn": quarter, "bodies": quarter, "reads": quarter}
-        # Their machines are not ours: they get the CPU that nobody else wants (SCHED_IDLE; with nice alone they would
-        # keep a core for some milliseconds before a server's loop gets it).
-        last = ("chrt", "--idle", "0")
+        # Their machines are not ours: they get the CPU that is left.
+        last = ("nice", "-n", "19")
         # Below the server's limit of new connections. Those that it cuts off come back at 250 a second already.
         crowd_options: dict[str, float] = {**slow, "sources": 20, "seconds": 3600, "open-rate": 450}
         crowd = Clients(program, aim, crowd_options, folder / "crowd.log", last)

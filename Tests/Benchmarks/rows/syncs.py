@@ -69,6 +69,7 @@ class Sites:
         self.elements: list[str] = []
         self.served: list[subprocess.Popen[str]] = []
         self.appliances: list[Appliance] = []
+        self.storage_ids: list[str] = []
         for number in range(_SITES):
             appliance = Appliance(place / f"a{number}", "rw", f"site-{number}", "release")
             bed.cleaning.callback(appliance.stop)
@@ -77,7 +78,8 @@ class Sites:
             self.elements.append(str(element["id"]))
             if _REAL:
                 self.appliances.append(appliance)
-                self._put(appliance, _ROWS // _SITES)
+                self.storage_ids.append(str(element["storage_id"]))
+                self._put(number, _ROWS // _SITES)
                 continue
             appliance.stop()
             command = [sys.executable, str(_FOLDER / "site.py"), str(appliance.port), str(appliance.data / "state")]
@@ -99,16 +101,16 @@ class Sites:
         if site.stdout.readline().strip() != word:
             raise RuntimeError("a site ended; see above")
 
-    @staticmethod
-    def _put(appliance: Appliance, count: int) -> None:
+    def _put(self, number: int, count: int) -> None:
         """Documents by the engine itself, while the appliance is away."""
+        appliance = self.appliances[number]
         appliance.stop()
-        engine("fill", appliance.data, "--documents", count, "--bytes", 64)
+        engine("fill", appliance.data, "--documents", count, "--bytes", 64, "--storage-id", self.storage_ids[number])
         appliance.start()
 
     def change(self, count: int) -> None:
-        for appliance in self.appliances:
-            self._put(appliance, count // _SITES)
+        for number in range(len(self.appliances)):
+            self._put(number, count // _SITES)
         for site in self.served:
             assert site.stdin is not None
             site.stdin.write(f"{count // _SITES}\n")

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -91,6 +92,51 @@ int artstore_drop_cache(int descriptor) {
 int artstore_open(const char *path, int flags, unsigned int mode) { return open(path, flags | O_CLOEXEC, mode); }
 
 int artstore_lock(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
+
+int artstore_fill_zeros(int descriptor, int64_t count) {
+  enum { CHUNK = 1 << 20, ALIGNMENT = 4096 };
+  void *zeros;
+  if (posix_memalign(&zeros, ALIGNMENT, CHUNK) != 0) {
+    errno = ENOMEM;
+    return -1;
+  }
+  memset(zeros, 0, CHUNK);
+  int flags = fcntl(descriptor, F_GETFL);
+  bool is_direct = flags >= 0 && fcntl(descriptor, F_SETFL, flags | O_DIRECT) == 0;
+  int reason = 0;
+  for (int64_t done = 0; done < count && reason == 0;) {
+    int64_t left = count - done;
+    if (is_direct && left % ALIGNMENT != 0 && left < CHUNK) is_direct = fcntl(descriptor, F_SETFL, flags) != 0;
+    ssize_t written = pwrite(descriptor, zeros, (size_t)(left < CHUNK ? left : CHUNK), done);
+    if (written >= 0) done += written;
+    // A file system, or its device, that wants another alignment or has no direct way at all.
+    else if (errno == EINVAL && is_direct) is_direct = fcntl(descriptor, F_SETFL, flags) != 0;
+    else if (errno != EINTR) reason = errno;
+  }
+  if (is_direct && fcntl(descriptor, F_SETFL, flags) != 0 && reason == 0) reason = errno;
+  free(zeros);
+  if (reason == 0) return 0;
+  errno = reason;
+  return -1;
+}
+
+int artstore_put(int directory, const char *name, const void *bytes, size_t count, int *is_open) {
+  int descriptor;
+  do descriptor = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+  while (descriptor < 0 && errno == EINTR);
+  *is_open = descriptor >= 0;
+  if (descriptor < 0) return -1;
+  int reason = 0;
+  for (size_t done = 0; done < count && reason == 0;) {
+    ssize_t written = pwrite(descriptor, (const char *)bytes + done, count - done, (off_t)done);
+    if (written >= 0) done += (size_t)written;
+    else if (errno != EINTR) reason = errno;
+  }
+  close(descriptor);
+  if (reason == 0) return 0;
+  errno = reason;
+  return -1;
+}
 
 // MARK: Threads
 

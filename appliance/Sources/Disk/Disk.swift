@@ -10,6 +10,10 @@ public protocol Disk: Sendable {
   /// Opens a file. Throws `ENOENT`, `EEXIST`, `ENOSPC`, … as open(2) does.
   func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile
 
+  /// Writes the file `name` in a directory that was opened as `.directory`: new (0600), or the existing one cut to
+  /// nothing. Not durable before a sync.
+  func put(_ bytes: [UInt8], as name: String, in directory: any DiskFile) throws(DiskError)
+
   /// Renames, replacing what is at `target`. Durable after `syncDirectory` of both parents.
   func rename(_ path: String, to target: String) throws(DiskError)
 
@@ -24,6 +28,10 @@ public protocol Disk: Sendable {
 
   /// Makes the names in a directory durable.
   func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError)
+
+  /// The bytes of small files of one directory, in the order of their names; nil for one that is missing or longer than
+  /// `limit` bytes. For reading very many: a disk may know a shorter way than from the root each time.
+  func contents(of names: [String], in directory: String, limit: Int) throws(DiskError) -> [[UInt8]?]
 
   /// The entries of a directory, without `.` and `..`, in no order.
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry]
@@ -68,6 +76,9 @@ public protocol DiskFile: AnyObject, Sendable {
 
   /// Writes all of `bytes` at `offset`, extending the file when needed. Not durable before a sync.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError)
+
+  /// Writes `count` zeros from the beginning. They will not be read soon: a disk may keep them out of its cache.
+  func fillZeros(_ count: Int) throws(DiskError)
 
   /// Makes the file's bytes and its length durable (fdatasync(2)). After a failure nothing about earlier writes is
   /// known: never call it again to "retry".

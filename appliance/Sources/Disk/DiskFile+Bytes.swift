@@ -1,6 +1,14 @@
 internal import Glibc
 
 extension DiskFile {
+  /// By ordinary writes.
+  public func fillZeros(_ count: Int) throws(DiskError) {
+    let zeros = [UInt8](repeating: 0, count: min(count, 1 << 20))
+    for offset in stride(from: 0, to: count, by: zeros.count) {
+      try write(offset + zeros.count <= count ? zeros : Array(zeros.prefix(count - offset)), at: offset)
+    }
+  }
+
   /// Writes all of `bytes` at `offset`.
   public func write(_ bytes: [UInt8], at offset: Int) throws(DiskError) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(DiskError) in
@@ -31,6 +39,27 @@ extension DiskFile {
 }
 
 extension Disk {
+  /// By its path.
+  public func put(_ bytes: [UInt8], as name: String, in directory: any DiskFile) throws(DiskError) {
+    let file = try open("\(directory.path)/\(name)", .replace)
+    defer { file.close() }
+    try file.write(bytes, at: 0)
+  }
+
+  public func contents(of names: [String], in directory: String, limit: Int) throws(DiskError) -> [[UInt8]?] {
+    var all: [[UInt8]?] = []
+    all.reserveCapacity(names.count)
+    for name in names {
+      do throws(DiskError) {
+        all.append(try contents("\(directory)/\(name)", limit: limit))
+      } catch {
+        guard error.code == EFBIG else { throw error }
+        all.append(nil)
+      }
+    }
+    return all
+  }
+
   /// The whole file at `path`; nil when there is none. Throws `EFBIG` when it is longer than `limit` bytes.
   public func contents(_ path: String, limit: Int) throws(DiskError) -> [UInt8]? {
     do throws(DiskError) {

@@ -19,6 +19,16 @@ public struct RealDisk: Disk {
     return RealFile(descriptor: descriptor, path: path)
   }
 
+  /// By the open directory: the path to it is not walked again for each of its files.
+  public func put(_ bytes: [UInt8], as name: String, in directory: any DiskFile) throws(DiskError) {
+    guard let descriptor = directory.descriptor else { throw DiskError("openat", directory.path, code: EBADF) }
+    var isOpen: CInt = 0
+    let status = bytes.withUnsafeBytes { artstore_put(descriptor, name, $0.baseAddress, $0.count, &isOpen) }
+    guard status == 0 else {
+      throw DiskError(isOpen != 0 ? "pwrite" : "openat", "\(directory.path)/\(name)", code: errno)
+    }
+  }
+
   public func rename(_ path: String, to target: String) throws(DiskError) {
     guard Glibc.rename(path, target) == 0 else { throw DiskError("rename to \(target)", path, code: errno) }
   }

@@ -43,6 +43,10 @@ final class RealFile: DiskFile {
     }
   }
 
+  func fillZeros(_ count: Int) throws(DiskError) {
+    guard artstore_fill_zeros(number, Int64(count)) == 0 else { throw DiskError("pwrite", path, code: errno) }
+  }
+
   func sync(_ site: SyncSite) throws(DiskError) {
     guard fdatasync(number) == 0 else { throw DiskError("fdatasync", path, code: errno) }
   }

@@ -12,6 +12,8 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   case segmentBytes
   /// The journal's directory after that.
   case segmentName
+  /// The active segment where it lies, by a recovery that has no room for a copy.
+  case segmentConfirmed
   /// The journal's directory after an archived segment's raw file was removed.
   case segmentRemoval
   /// An archived segment before it gets its name.
@@ -40,6 +42,10 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   case indexDurable
   /// A segment's file of zeros, made ahead by a thread of its own, before it is used.
   case spareBytes
+  /// The journal's directory after the disk was too full to begin a segment in such a file, whose name then goes.
+  case segmentNotBegun
+  /// The journal's directory after such a file got the name of the segment to come.
+  case spareName
   /// A piece of a resumable upload, before its offset is promised.
   case uploadPieceBytes
   /// The staging directory after what unfinished uploads left was tidied up at the start.
@@ -51,12 +57,13 @@ public enum SyncSite: String, Sendable, CaseIterable, Hashable {
   case indexRemoval
 
   /// Those whose absence the simulation does not notice: the two that are not the store's; the thread that makes
-  /// segments ahead and resumable uploads, which have tests of their own, and a refused batch, which has one too and is
-  /// met by one seed in thousands; and two removals that lose nothing when a power cut undoes them (a raw segment
-  /// beside its archive, a stray file back where it was, to be set aside again).
+  /// segments ahead and resumable uploads, which have tests of their own; two that need a full disk at one moment and
+  /// have tests of their own (a refused batch, a start without room for a copy), and one that needs a disk which is too
+  /// full for bytes that it has room for, just then; and two removals that lose nothing when a power cut undoes them (a
+  /// raw segment beside its archive, a stray file back where it was, to be set aside again).
   public static let notSimulated: Set<SyncSite> = [
-    .segmentRemoval, .quarantineName,
-    .exportBytes, .indexRemoval, .spareBytes, .batchTakenBack, .uploadPieceBytes, .ledgersTidied,
+    .segmentRemoval, .quarantineName, .segmentNotBegun, .segmentConfirmed, .exportBytes, .indexRemoval, .spareBytes,
+    .batchTakenBack, .uploadPieceBytes, .ledgersTidied,
   ]
 
   /// Those whose absence the simulation must notice.

@@ -7,15 +7,15 @@ struct ActiveSegment: ~Copyable {
   let header: SegmentHeader
   let file: any DiskFile
   let salt: UInt32
-  /// In a file that was full of zeros.
-  let isPrepared: Bool
+  /// Bytes of a file that was full of zeros; 0: an ordinary file.
+  private let zeros: Int
   private(set) var count: Int
   private var digest: SHA256
 
   /// Takes over a file that holds exactly `bytes` durably.
-  init(_ header: SegmentHeader, file: any DiskFile, bytes: [UInt8], isPrepared: Bool = false) {
+  init(_ header: SegmentHeader, file: any DiskFile, bytes: [UInt8], zeros: Int = 0) {
     self.header = header
-    self.isPrepared = isPrepared
+    self.zeros = zeros
     self.file = file
     salt = SegmentHeader.salt(bytes)
     count = bytes.count
@@ -25,32 +25,61 @@ struct ActiveSegment: ~Copyable {
 
   /// Writes at the end; durable after a sync.
   mutating func append(_ bytes: [UInt8]) throws(DiskError) {
-    try file.write(bytes, at: count)
+    try file.write(Self.completed(bytes, at: count, zeros: zeros), at: count)
     count += bytes.count
     digest.update(bytes)
+  }
+
+  /// In a file that was full of zeros.
+  var isPrepared: Bool { zeros > 0 }
+
+  private static let pageBytes = 4096
+
+  /// With the zeros to the end of its last page: one that is written whole need not be read, and the zeros of a file
+  /// that was made ahead are not in the page cache.
+  private static func completed(_ bytes: [UInt8], at offset: Int, zeros: Int) -> [UInt8] {
+    let end = offset + bytes.count
+    let missing = min((end + pageBytes - 1) / pageBytes * pageBytes, zeros) - end
+    return missing > 0 ? bytes + [UInt8](repeating: 0, count: missing) : bytes
   }
 
   /// SHA-256 of the segment as it stands.
   borrowing func hash() -> Checksum { digest.current() }
 
-  /// A new segment, durable with its name before it is used: temporary name, sync, rename, directory sync. Its blocks
-  /// are reserved, so that a full disk is met here and not inside a batch.
+  /// A new segment, durable with its name before it is used: a file that has its name already, or temporary name, sync,
+  /// rename, directory sync. Its blocks are reserved, so that a full disk is met here and not inside a batch.
   static func create(
     _ header: SegmentHeader, in configuration: JournalConfiguration, disk: any Disk, spares: SpareSegments? = nil
   ) throws(DiskError) -> ActiveSegment {
     let bytes = header.encoded()
     let path = configuration.segmentPath(header.number)
-    if let spare = spares?.take() {
-      try spare.write(bytes, at: 0)
-      try name(spare, path, disk: disk)
+    if let spare = spares?.take(header.number) {
+      try begin(spare, completed(bytes, at: 0, zeros: configuration.segmentBytesMax), at: path, disk: disk)
       try disk.reached(.segmentDirectorySynced)
-      return ActiveSegment(header, file: spare, bytes: bytes, isPrepared: true)
+      return ActiveSegment(header, file: spare, bytes: bytes, zeros: configuration.segmentBytesMax)
     }
     let file = try install(
       bytes, at: path, reserving: configuration.segmentBytesMax,
       isRoomNeeded: true, disk: disk)
     try disk.reached(.segmentDirectorySynced)
     return ActiveSegment(header, file: file, bytes: bytes)
+  }
+
+  /// Writes the header into a file that has its name. When the disk is full the segment before goes on: then nothing
+  /// may be left that looks like one that was begun.
+  private static func begin(
+    _ spare: any DiskFile, _ bytes: [UInt8], at path: String, disk: any Disk
+  ) throws(DiskError) {
+    do throws(DiskError) {
+      try spare.write(bytes, at: 0)
+      try finish(spare, disk: disk)
+    } catch {
+      spare.close()
+      guard error.isFull else { throw error }
+      try disk.unlink(path)
+      try disk.syncDirectory(RealDisk.parent(of: path), .segmentNotBegun)
+      throw error
+    }
   }
 
   /// Puts `bytes` durably under `path`, replacing what is there.
@@ -71,9 +100,13 @@ struct ActiveSegment: ~Copyable {
     return file
   }
 
-  private static func name(_ file: any DiskFile, _ path: String, disk: any Disk) throws(DiskError) {
+  private static func finish(_ file: any DiskFile, disk: any Disk) throws(DiskError) {
     try file.sync(.segmentBytes)
     try disk.reached(.segmentCreated)
+  }
+
+  private static func name(_ file: any DiskFile, _ path: String, disk: any Disk) throws(DiskError) {
+    try finish(file, disk: disk)
     try disk.rename(file.path, to: path)
     try disk.syncDirectory(RealDisk.parent(of: path), .segmentName)
   }

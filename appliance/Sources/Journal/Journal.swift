@@ -6,7 +6,9 @@ internal import Disk
 //
 // DIRECTORY
 //
-//   000000000000000001.wal            segments, numbered from 1; the highest is the active one
+//   000000000000000001.wal            segments, numbered from 1; the highest that was begun is the active one
+//   000000000000000002.wal            the next one's file, named ahead (decision 0071): without a whole header and
+//                                     all zeros behind it, it was not begun and counts for nothing
 //   spare-1                           a file of zeros for a segment to come; never holds anything
 //   000000000000000001.wal.torn-42    a torn tail that recovery set aside (LSN 42 was the first that was not whole)
 //   archive/000000000000000001.wal.lz4  sealed segments, LZ4 frames that `lz4 -d` reads
@@ -63,6 +65,7 @@ internal import Disk
 //
 //   What is read back after a crash may be in the page cache only, and vanish with the next power cut after it was
 //   served. So the active segment's valid bytes are first copied to a new file, synced, and renamed over the old one.
+//   Without room for that the file is synced where it lies, dropped from the page cache, and read once more.
 //
 // FAILURE
 //
@@ -122,6 +125,7 @@ public final class Journal {
     self.time = time
     self.segment = segment
     durableLSN = lastLSN
+    spares?.want(self.segment.header.number + 1)
   }
 
   /// The LSN that the next record of the open batch gets.
@@ -261,6 +265,7 @@ public final class Journal {
       SealedSegment(
         number: old.header.number, firstLSN: old.header.firstLSN, lastLSN: durableLSN, bytes: old.bytes))
     old.file.close()
+    spares?.want(segment.header.number + 1)
     isAttested = true
     holdsHistory = false
     statistics.segmentsSealed += 1

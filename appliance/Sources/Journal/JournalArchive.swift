@@ -35,8 +35,8 @@ public final class JournalArchive: Sendable {
       defer { raw.close() }
       // Without the zeros of a file that was made ahead.
       let count = min(try raw.size(), segment.bytes)
-      try write(raw, count: count, number: segment.number)
-      guard try verify(raw, count: count, number: segment.number) else {
+      let checksum = try write(raw, count: count, number: segment.number)
+      guard try verify(raw, count: count, number: segment.number, checksum: checksum) else {
         throw DiskError.failed("verify", self.path(segment.number))
       }
       try disk.reached(.archiveVerified)
@@ -56,7 +56,8 @@ public final class JournalArchive: Sendable {
   /// What is read and written at once.
   private static let pieceBytes = 256 << 10
 
-  private func write(_ raw: any DiskFile, count: Int, number: UInt64) throws(DiskError) {
+  /// The frame's last bytes: the checksum of its content.
+  private func write(_ raw: any DiskFile, count: Int, number: UInt64) throws(DiskError) -> [UInt8] {
     let temporary = path(number) + ".tmp"
     let file = try disk.open(temporary, .replace)
     defer { file.close() }
@@ -80,27 +81,35 @@ public final class JournalArchive: Sendable {
       at += held.count
       held.removeAll(keepingCapacity: true)
     }
-    held += try compressed { () throws(LZ4Frame.Failure) in try frame.end() }
+    let end = try compressed { () throws(LZ4Frame.Failure) in try frame.end() }
+    held += end
     try file.write(held, at: at)
     try file.sync(.archiveBytes)
     try disk.reached(.archiveWritten)
     try disk.rename(temporary, to: path(number))
     try disk.syncDirectory(directory, .archiveName)
     try disk.reached(.archiveRenamed)
+    return Array(end.suffix(LZ4Frame.checksumBytes))
   }
 
-  private func verify(_ raw: any DiskFile, count: Int, number: UInt64) throws(DiskError) -> Bool {
+  /// Compares every byte, so that the content's checksum need not be computed again: the one in the frame must be the
+  /// writer's.
+  private func verify(
+    _ raw: any DiskFile, count: Int, number: UInt64, checksum: [UInt8]
+  ) throws(DiskError) -> Bool {
     let file = try disk.open(path(number), .read)
     defer { file.close() }
     file.dropCache()
     let frame: LZ4Frame.Reader
-    do throws(LZ4Frame.Failure) { frame = try LZ4Frame.Reader() } catch { return false }
+    do throws(LZ4Frame.Failure) { frame = try LZ4Frame.Reader(isCompared: true) } catch { return false }
     var (place, at) = (0, 0)
+    var end: [UInt8] = []
     var isSame = true
     while isSame {
       let piece = try file.read(at: at, count: Self.pieceBytes)
       if piece.isEmpty { break }
       at += piece.count
+      end = end.suffix(LZ4Frame.checksumBytes) + piece.suffix(LZ4Frame.checksumBytes)
       do throws(LZ4Frame.ReadError<DiskError>) {
         try frame.add(piece) { (content) throws(DiskError) in
           if isSame { isSame = content.isSame(as: try raw.read(at: place, count: content.count)) }
@@ -114,7 +123,7 @@ public final class JournalArchive: Sendable {
       }
     }
     do throws(LZ4Frame.Failure) { try frame.end() } catch { return false }
-    return isSame && place == count
+    return isSame && place == count && end.suffix(LZ4Frame.checksumBytes) == checksum[...]
   }
 
   /// Removes the oldest archives until at most `limit` bytes are left. The anchor is durable before anything is

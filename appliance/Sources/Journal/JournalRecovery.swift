@@ -43,9 +43,34 @@ public final class JournalRecovery {
     try scan(attestedLSN: attestedLSN)
   }
 
-  /// The numbers of the raw segments, ascending.
+  /// The numbers of the raw segments, ascending, without one that was named ahead and not begun.
   static func segments(in directory: String, disk: any Disk) throws(DiskError) -> [UInt64] {
-    try disk.list(directory).compactMap { SegmentName.number($0.name) }.sorted()
+    let numbers = try disk.list(directory).compactMap { SegmentName.number($0.name) }.sorted()
+    guard numbers.count > 1, let last = numbers.last else { return numbers }
+    return try isBegun("\(directory)/\(SegmentName.text(last))", disk: disk) ? numbers : numbers.dropLast()
+  }
+
+  /// A segment's header is durable before anything is written behind it: where there is none and zeros follow, nothing
+  /// was ever there.
+  private static func isBegun(_ path: String, disk: any Disk) throws(DiskError) -> Bool {
+    let file = try disk.open(path, .read)
+    defer { file.close() }
+    let head = try file.read(at: 0, count: SegmentHeader.size)
+    do throws(JournalError) {
+      _ = try SegmentHeader(head[...], file: path)
+      return true
+    } catch {
+      // Cut, or of a later version: for the start to tell.
+      var reader = BinaryReader(head.dropFirst(8))
+      guard head.count == SegmentHeader.size, reader.uint32() ?? 0 <= SegmentHeader.version else { return true }
+    }
+    var place = head.count
+    while true {
+      let piece = try file.read(at: place, count: 1 << 20)
+      if piece.isEmpty { return false }
+      guard piece.allSatisfy({ $0 == 0 }) else { return true }
+      place += piece.count
+    }
   }
 
   /// Calls `visit` with every whole record after `lsn`, in order.
@@ -242,9 +267,15 @@ extension JournalRecovery {
     let valid = Array(reader.bytes.prefix(reader.offset))
     do throws(DiskError) {
       try disk.reached(.recoveryCopied)
-      let file = try ActiveSegment.install(
-        valid, at: reader.file, reserving: configuration.segmentBytesMax,
-        isRoomNeeded: false, disk: disk)
+      let file: any DiskFile
+      do throws(DiskError) {
+        file = try ActiveSegment.install(
+          valid, at: reader.file, reserving: configuration.segmentBytesMax,
+          isRoomNeeded: false, disk: disk)
+      } catch {
+        guard error.isFull else { throw error }
+        file = try confirmed(reader, valid: valid)
+      }
       try disk.reached(.recoveryRenamed)
       active = (reader.header, valid, file)
     } catch {

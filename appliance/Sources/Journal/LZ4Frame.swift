@@ -3,6 +3,9 @@ internal import Glibc
 
 /// The LZ4 frame format (its specification 1.6.x) with a content checksum: what `lz4 -d` reads.
 enum LZ4Frame {
+  /// The content's checksum stands at a frame's end.
+  static let checksumBytes = 4
+
   struct Failure: Error, CustomStringConvertible {
     let attempt: String
     let message: String
@@ -52,13 +55,16 @@ enum LZ4Frame {
     }
   }
 
-  /// Takes one frame piece by piece and gives its content as it comes; checks its checksums.
+  /// Takes one frame piece by piece and gives its content as it comes; checks its checksum unless its reader compares
+  /// every byte by itself.
   final class Reader {
     private let context: OpaquePointer
+    private var options = LZ4F_decompressOptions_t()
     private var chunk = [UInt8](repeating: 0, count: 256 << 10)
     private var isAtEnd = false
 
-    init() throws(Failure) {
+    init(isCompared: Bool = false) throws(Failure) {
+      options.skipChecksums = isCompared ? 1 : 0
       var context: OpaquePointer?
       let made = LZ4F_createDecompressionContext(&context, UInt32(LZ4F_VERSION))
       guard LZ4F_isError(made) == 0, let context else { throw failure("decompress", made) }
@@ -82,7 +88,7 @@ enum LZ4Frame {
         var produced = chunk.count
         var consumed = piece.count - position
         let status = piece.withUnsafeBytes { source in
-          LZ4F_decompress(context, &chunk, &produced, source.baseAddress.map { $0 + position }, &consumed, nil)
+          LZ4F_decompress(context, &chunk, &produced, source.baseAddress.map { $0 + position }, &consumed, &options)
         }
         guard LZ4F_isError(status) == 0 else { throw .frame(failure("decompress", status)) }
         position += consumed

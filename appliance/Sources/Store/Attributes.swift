@@ -46,7 +46,30 @@ public struct Attributes: Sendable {
 
   /// Reads a file back. Throws what `JSON.explain` can put into words.
   public init(_ bytes: some Sequence<UInt8>) throws {
-    self = try JSON.decode(Attributes.self, from: bytes)
+    let bytes = Array(bytes)
+    self = try AttributesReader.read(bytes)?.attributes ?? Self.decoded(bytes)
+  }
+
+  /// Whatever form the file's JSON has.
+  package static func decoded(_ bytes: [UInt8]) throws -> Attributes { try JSON.decode(Attributes.self, from: bytes) }
+
+  /// As `init`, and the record's own JSON as it would be written.
+  static func withJSON(_ bytes: [UInt8]) throws -> (attributes: Attributes, json: [UInt8]) {
+    guard let (attributes, members) = AttributesReader.read(bytes) else {
+      let attributes = try decoded(bytes)
+      return (attributes, attributes.record.json)
+    }
+    var json: [UInt8] = []
+    json.reserveCapacity(bytes.count - members + 1)
+    json.append(UInt8(ascii: "{"))
+    json.append(contentsOf: bytes[members...])
+    return (attributes, json)
+  }
+
+  /// A document's path is below `files/` and stays there.
+  static func isBelowFiles(_ path: String) -> Bool {
+    path.utf8.starts(with: "files/".utf8)
+      && !path.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
   }
 }
 
@@ -64,7 +87,7 @@ extension Attributes: Decodable {
         forKey: .version, in: fields, debugDescription: "version \(version); this program reads \(Self.version)")
     }
     let path = try fields.decode(String.self, forKey: .path)
-    guard path.hasPrefix("files/"), !path.split(separator: "/").contains("..") else {
+    guard Self.isBelowFiles(path) else {
       throw DecodingError.dataCorruptedError(forKey: .path, in: fields, debugDescription: "not below files/")
     }
     self.init(

@@ -103,7 +103,8 @@ extension Batch {
     }
     let row = IndexRow(record, json: document.json, path: document.path, lsn: lsn, changedAt: context.now)
     rows[record.fileID] = .some(row)
-    changes.append(.upsert(row, isNew: !document.hasChosenID))
+    // A random id is new; a chosen one was looked for.
+    changes.append(.upsert(row, isNew: true))
     return lsn
   }
 

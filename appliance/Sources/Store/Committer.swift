@@ -5,7 +5,7 @@ internal import Journal
 internal import StorageAPI
 internal import Synchronization
 
-/// Turns commands into durable changes, a batch at a time: decide, journal, sync, place, index, answer. Whoever holds
+/// Turns commands into durable changes, a batch at a time: decide, journal, sync, make visible, answer. Whoever holds
 /// `core` is the committer: its thread, or a simulation's step.
 final class Committer: Sendable {
   let queue: BoundedQueue<Command>
@@ -178,7 +178,8 @@ final class Committer: Sendable {
     }
   }
 
-  /// The journal is durable: documents, index, answers.
+  /// The journal is durable: documents, index, answers. What waits in memory (small documents for their place, changes
+  /// for SQLite) is found there by every reader.
   private func install(_ batch: Batch, through last: UInt64) throws(JournalError) {
     var works = batch.works
     for move in batch.moves {
@@ -194,13 +195,11 @@ final class Committer: Sendable {
     if works.count > batch.works.count { works.sort { $0.lsn < $1.lsn } }
     shared.placements.add(works, through: last)
     do throws(SQLiteError) {
-      try shared.index.apply(batch.changes, through: last)
+      try shared.index.add(batch.changes, through: last)
     } catch {
-      shared.index.publish(.failed(reason: error.description))
       throw .failed(DiskError("index: \(error.message)", shared.index.path, code: 5))
     }
     shared.prepared.forget(batch.changes.map(\.id))
-    do throws(DiskError) { try shared.tree.disk.reached(.indexCommitted) } catch { throw .failed(error) }
     for outcome in batch.outcomes { outcome.command.reply(.success(reply(outcome))) }
     if !batch.changes.isEmpty { shared.feed.announce(last) }
   }
@@ -255,6 +254,11 @@ final class Committer: Sendable {
 }
 
 extension Committer.Shared {
+  /// Changes have entered SQLite.
+  func indexSettled() {
+    do throws(DiskError) { try tree.disk.reached(.indexCommitted) } catch { status.stop(error.description) }
+  }
+
   func position(_ lsn: UInt64) -> Position {
     Position(
       epoch: epoch, generation: index.generation, incarnation: incarnations.last?.id ?? 0, lsn: lsn)

@@ -1,19 +1,19 @@
 internal import Disk
 internal import Journal
 
-/// A few threads for syncs of large uploads, so that event loops never stand in one.
+/// A few threads for what takes long about large uploads (syncs, hashing), so that event loops never stand in it.
 final class DiskWorkers: Sendable {
   private let queue: BoundedQueue<@Sendable () -> Void>
   private let threads: [DedicatedThread]
 
   /// Without threads `run` works on the caller's: for simulations.
-  init(threads count: Int) throws(DiskError) {
+  init(_ name: String, threads count: Int) throws(DiskError) {
     let queue = BoundedQueue<@Sendable () -> Void>(limit: 1024)
     self.queue = queue
     var threads: [DedicatedThread] = []
     for number in 0..<count {
       threads.append(
-        try DedicatedThread("store-io-\(number)") {
+        try DedicatedThread("\(name)-\(number)") {
           while let work = queue.take(upTo: 1, timeout: nil) { for piece in work { piece() } }
         })
     }
@@ -35,6 +35,12 @@ final class DiskWorkers: Sendable {
       do throws(BoundedQueue<@Sendable () -> Void>.Refusal) { try queue.put(piece) } catch { piece() }
     }
     try result.get()
+  }
+
+  /// The same without waiting for its end.
+  func submit(_ work: @escaping @Sendable () -> Void) {
+    guard !threads.isEmpty else { return work() }
+    do throws(BoundedQueue<@Sendable () -> Void>.Refusal) { try queue.put(work) } catch { work() }
   }
 
   func stop() {

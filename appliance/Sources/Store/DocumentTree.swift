@@ -8,8 +8,10 @@ final class DocumentTree: Sendable {
   let root: String
   /// Opened before anything is written: a sync of the file system reports every write-back error since.
   private let fileSystem: any DiskFile
-  /// Directories known to exist; a name costs one system call once.
-  private let known = Mutex<Set<String>>([])
+  /// Directories known to exist, and whether they are durable; a name costs one system call once.
+  private let known = Mutex<[String: Bool]>([:])
+  /// The directory that documents are placed in now, below `root`: many come one after the other.
+  private let current = Mutex<(path: String, handle: any DiskFile)?>(nil)
 
   /// `confirming`: nothing rests on the directories yet, and they may not be durable though they are there.
   init(disk: any Disk, root: String, confirming: Bool) throws(DiskError) {
@@ -34,10 +36,23 @@ final class DocumentTree: Sendable {
   /// Writes a new document and its attributes. Neither needs a temporary name: the journal holds both until a
   /// checkpoint has made them durable, and recovery rewrites them.
   func place(_ body: [UInt8], attributes: [UInt8], at path: String) throws(DiskError) {
-    try write(body, at: path)
+    let (directory, name) = try place(of: path)
+    try disk.put(body, as: name, in: directory)
     try disk.reached(.documentPlaced)
-    try write(attributes, at: StoredName.attributes(of: path))
+    try disk.put(attributes, as: StoredName.attributes(of: name), in: directory)
     try disk.reached(.attributesPlaced)
+  }
+
+  /// A document's directory, opened, and its name in there.
+  private func place(of path: String) throws(DiskError) -> (directory: any DiskFile, name: String) {
+    let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex
+    let (parent, name) = (path[..<slash], String(path[slash...].dropFirst()))
+    if let known = current.withLock({ $0 }), known.path == parent { return (known.handle, name) }
+    let directory = absolute(String(parent))
+    try make(directory, durably: false)
+    let handle = try disk.open(directory, .directory)
+    current.withLock { $0 = (String(parent), handle) }
+    return (handle, name)
   }
 
   /// Moves a finished upload into place and writes its attributes.
@@ -89,30 +104,33 @@ final class DocumentTree: Sendable {
   }
 
   func write(_ bytes: [UInt8], at path: String) throws(DiskError) {
-    try makeParent(of: path)
+    try make(RealDisk.parent(of: absolute(path)), durably: false)
     let file = try disk.open(absolute(path), .replace)
     defer { file.close() }
     try file.write(bytes, at: 0)
   }
 
-  func makeParent(of path: String) throws(DiskError) { try make(RealDisk.parent(of: absolute(path))) }
-
-  /// Forgets a directory that was removed.
-  func forget(_ directory: String) { known.withLock { _ = $0.remove(directory) } }
+  /// For something that is moved there.
+  func makeParent(of path: String) throws(DiskError) {
+    try make(RealDisk.parent(of: absolute(path)), durably: true)
+  }
 
   /// Durable before anything is moved into it: the next sync of `staging` may make the move's one half last, and with a
   /// directory that did not, the document would be nowhere. One that is there may be in the page cache only, so it
-  /// counts as durable only when this process has synced its name.
-  private func make(_ path: String) throws(DiskError) {
-    guard path.utf8.count > root.utf8.count, !known.withLock({ $0.contains(path) }) else { return }
+  /// counts as durable only when this process has synced its name. What is only written there comes from the journal
+  /// again, directory and all, until a checkpoint has synced the whole file system.
+  private func make(_ path: String, durably: Bool) throws(DiskError) {
+    guard path.utf8.count > root.utf8.count else { return }
+    let isDurable = known.withLock { $0[path] }
+    if let isDurable, isDurable || !durably { return }
     let parent = RealDisk.parent(of: path)
-    try make(parent)
+    try make(parent, durably: durably)
     if try disk.stat(path) == nil { try disk.makeDirectory(path) }
-    try disk.syncDirectory(parent, .documentDirectory)
+    if durably { try disk.syncDirectory(parent, .documentDirectory) }
     known.withLock { known in
-      // A store writes into one directory an hour: a small memory is enough.
+      // A store writes into few directories an hour: a small memory is enough.
       if known.count > 1024 { known.removeAll() }
-      known.insert(path)
+      known[path] = durably
     }
   }
 }

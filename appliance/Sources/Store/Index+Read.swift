@@ -5,18 +5,23 @@ extension Index {
 
   /// A document's row, whatever its status.
   func row(_ id: FileID) throws(SQLiteError) -> IndexRow? {
-    try read { (connection) throws(SQLiteError) in
+    switch waitingRow(id) {
+    case .row(let row): return row
+    case .removed: return nil
+    case .unknown: break
+    }
+    return try readSettled { (connection) throws(SQLiteError) in
       let statement = try connection.statement("SELECT \(Self.columns) FROM files WHERE id = ?").bind(id.bytes)
       defer { statement.reset() }
       return try statement.step() ? IndexRow(statement) : nil
     }
   }
 
-  /// A page of the listing in `seq` order: comma-separated JSON.
+  /// A page of the listing in `seq` order: comma-separated JSON. Of what is in SQLite: see `settled`.
   func page(
     after seq: Int64, offset: Int, limit: Int, status: Int?
   ) throws(SQLiteError) -> (items: [UInt8], count: Int, last: Int64, hasMore: Bool) {
-    try read { (connection) throws(SQLiteError) in
+    try readSettled { (connection) throws(SQLiteError) in
       let filter = status.map { "AND status = \($0)" } ?? ""
       let statement = try connection.statement(
         "SELECT seq, json FROM files WHERE seq > ? \(filter) ORDER BY seq LIMIT ? OFFSET ?"
@@ -37,11 +42,11 @@ extension Index {
     }
   }
 
-  /// Lines of what changed after `lsn`, oldest first; ends at the state's own LSN when nothing more follows.
+  /// Lines of what changed after `lsn`, oldest first; ends at the state's own LSN when nothing more follows. As `page`.
   func changes(
     after lsn: UInt64, limit: Int
   ) throws(SQLiteError) -> (lines: [UInt8], count: Int, last: UInt64, hasMore: Bool) {
-    try read { (connection) throws(SQLiteError) in
+    try readSettled { (connection) throws(SQLiteError) in
       let applied = try Self.appliedLSN(connection)
       // Merged here: SQLite would sort whole records, and a large page through a temporary file, which the sandbox has
       // no place for.
@@ -49,8 +54,8 @@ extension Index {
         .bind(lsn).bind(limit + 1)
       defer { puts.reset() }
       let deletions = try connection.statement(
-        "SELECT lsn, id, NULL FROM tombstones WHERE lsn > ? ORDER BY lsn LIMIT ?")
-        .bind(lsn).bind(limit + 1)
+        "SELECT lsn, id, NULL FROM tombstones WHERE lsn > ? ORDER BY lsn LIMIT ?"
+      ).bind(lsn).bind(limit + 1)
       defer { deletions.reset() }
       var lines: [UInt8] = []
       lines.reserveCapacity(min(limit, 1000) * 560)
@@ -73,10 +78,11 @@ extension Index {
   }
 
   /// Lines of the rows with ids in (`after`, `until`], in id order, and the LSN of the state that they are read from.
+  /// As `page`.
   func range(
     after: FileID?, until: FileID, limit: Int
   ) throws(SQLiteError) -> (lines: [UInt8], count: Int, applied: UInt64, hasMore: Bool) {
-    try read { (connection) throws(SQLiteError) in
+    try readSettled { (connection) throws(SQLiteError) in
       let applied = try Self.appliedLSN(connection)
       let lower = after == nil ? ">=" : ">"
       let statement = try connection.statement(
@@ -131,7 +137,8 @@ extension Index {
   }
 
   func isRemoved(_ id: FileID) throws(SQLiteError) -> Bool {
-    try read { (connection) throws(SQLiteError) in
+    if case .removed = waitingRow(id) { return true }
+    return try readSettled { (connection) throws(SQLiteError) in
       let statement = try connection.statement("SELECT 1 FROM tombstones WHERE id = ?").bind(id.bytes)
       defer { statement.reset() }
       return try statement.step()

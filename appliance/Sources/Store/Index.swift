@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import Journal
 internal import Synchronization
 
 // The index: `index.sqlite`, version 1. Derived from `attr.json` and the journal; may be deleted at any time.
@@ -10,8 +11,9 @@ internal import Synchronization
 //   totals      files and bytes by status
 //   buckets     the digest: 256 sums modulo 2^128
 //
-// One writer, the committer (and the rebuild between its batches), under `writer`'s lock; many readers in snapshots of
-// their own. `synchronous=NORMAL`: a power cut may lose the newest transactions, never the order; `applied_lsn` says
+// One writer at a time, the indexer or whoever cannot wait for it, under `writer`'s lock; many readers in snapshots of
+// their own. Changes enter some hundreds at a time; until then they wait in memory, where every reader finds them.
+// `synchronous=NORMAL`: a power cut may lose the newest transactions, never the order; `applied_lsn` says
 // from where the journal must be replayed.
 
 /// A document's row.
@@ -59,6 +61,15 @@ final class Index: Sendable {
   private let readers = Mutex<[Reader]>([])
   /// Kept beside the writer so that nobody waits for a batch to see them.
   private let published: Mutex<Published>
+  let waiting = Mutex(WaitingChanges())
+  /// Changes could not be brought in: for good.
+  let failure = Mutex<SQLiteError?>(nil)
+  /// Told when enough waits, or somebody waits for it; closed at the end.
+  let wake = BoundedQueue<Void>(limit: 1)
+  /// Readers that wait for the indexer.
+  let expectant = Mutex<[CheckedContinuation<Void, Never>]>([])
+  /// There is an indexer thread, or will be at once.
+  let hasIndexer = Atomic(false)
 
   struct Published: Sendable {
     var appliedLSN: UInt64
@@ -149,28 +160,55 @@ final class Index: Sendable {
       """)
   }
 
-  var appliedLSN: UInt64 { published.withLock { $0.appliedLSN } }
-  var snapshot: Published { published.withLock { $0 } }
+  /// Every reader sees everything up to here.
+  var appliedLSN: UInt64 { max(settledLSN, waiting.withLock { $0.through }) }
+  /// Everything up to here is in SQLite.
+  var settledLSN: UInt64 { published.withLock { $0.appliedLSN } }
+
+  /// As everything visible makes it.
+  var snapshot: Published {
+    // What cannot be brought in has made the index fail, which the state tells.
+    try? settle()  // see the line above
+    return settledSnapshot
+  }
+
+  /// As what is in SQLite makes it.
+  var settledSnapshot: Published { published.withLock { $0 } }
+
+  /// Bytes of all documents; of those that wait only the new ones count, which is never less than there is.
+  var usedBytes: Int {
+    let settled = published.withLock { $0.totals.counts.reduce(0) { $0 + $1.bytes } }
+    return settled + waiting.withLock { $0.newBytes }
+  }
   var state: IndexState { published.withLock { $0.state } }
 
   func publish(_ state: IndexState) { published.withLock { $0.state = state } }
 
   /// Applies changes in LSN order, all or none, and notes that everything up to `lsn` is in.
   func apply(_ changes: [IndexChange], through lsn: UInt64) throws(SQLiteError) {
-    let totals = try writer.withLock { (writer) throws(SQLiteError) in
-      do throws(SQLiteError) {
-        try writer.apply(changes, through: lsn)
-      } catch {
-        // Moving SQLite's log into its file may free what the log took; then once more.
-        note(error)
-        guard error.isFull else { throw error }
-        try writer.shrink()
-        try writer.apply(changes, through: lsn)
-      }
-      return writer.totals
+    try writer.withLock { (writer) throws(SQLiteError) in
+      try applyOrShrink(changes, through: lsn, writer)
+      publish(writer)
     }
+  }
+
+  func applyOrShrink(_ changes: [IndexChange], through lsn: UInt64, _ writer: IndexWriter) throws(SQLiteError) {
+    do throws(SQLiteError) {
+      try writer.apply(changes, through: lsn)
+    } catch {
+      // Moving SQLite's log into its file may free what the log took; then once more.
+      note(error)
+      guard error.isFull else { throw error }
+      try writer.shrink()
+      try writer.apply(changes, through: lsn)
+    }
+  }
+
+  func publish(_ writer: IndexWriter) {
+    let (lsn, floor, totals) = (writer.appliedLSN, writer.tombstoneFloor, writer.totals)
     published.withLock {
       $0.appliedLSN = max($0.appliedLSN, lsn)
+      $0.tombstoneFloor = floor
       $0.totals = totals
     }
   }
@@ -178,28 +216,33 @@ final class Index: Sendable {
   /// Leaves one whole database file behind; for the store's close.
   func close() {
     readers.withLock { $0 = [] }
-    // What cannot be moved now SQLite takes from its log at the next start.
-    try? writer.withLock { (writer) throws(SQLiteError) in try writer.shrink() }  // see the line above
+    // What cannot be brought in comes from the journal at the next start, what cannot be moved from SQLite's log.
+    try? writer.withLock { (writer) throws(SQLiteError) in  // see the line above
+      try settle(writer)
+      try writer.shrink()
+    }
   }
 
   /// Runs a transaction of the writer's that is not a change of history (scrub marks, rebuild).
   func write<Result: Sendable>(
     _ body: (IndexWriter) throws(SQLiteError) -> Result
   ) throws(SQLiteError) -> Result {
-    let (result, lsn, floor, totals) = try writer.withLock { (writer) throws(SQLiteError) in
+    try writer.withLock { (writer) throws(SQLiteError) in
+      try settle(writer)
       let result = try body(writer)
-      return (result, writer.appliedLSN, writer.tombstoneFloor, writer.totals)
+      publish(writer)
+      return result
     }
-    published.withLock {
-      $0.appliedLSN = max($0.appliedLSN, lsn)
-      $0.tombstoneFloor = floor
-      $0.totals = totals
-    }
-    return result
   }
 
-  /// Reads in one snapshot, on the caller's thread.
+  /// Reads in one snapshot of everything visible, on the caller's thread.
   func read<Result>(_ body: (SQLiteConnection) throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
+    try settle()
+    return try readSettled(body)
+  }
+
+  /// Reads what is in SQLite: for who has looked at what waits.
+  func readSettled<Result>(_ body: (SQLiteConnection) throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
     let pooled = readers.withLock { $0.popLast() }
     let reader: Reader
     if let pooled {

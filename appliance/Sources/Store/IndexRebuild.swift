@@ -11,9 +11,11 @@ final class IndexRebuild: Sendable {
   private let index: Index
   private let isStopped = Atomic(false)
   private let readsBesides: Bool
-  /// Attributes read in one go, and how many of them one thread takes at a time.
-  private static let batch = 2000
-  private static let slice = 100
+  /// Attributes read in one go, which enter the index in one transaction, and how many of them one thread takes at a
+  /// time. Ids are random, so a transaction touches a page of their B-tree for nearly every row: the larger it is, the
+  /// less often a page is written. A commit waits for one at most.
+  private static let batch = 10_000
+  private static let slice = 200
 
   /// `readsBesides`: a second thread reads while rows enter the index; without it everything is done on the caller's.
   init(_ shared: Committer.Shared, readsBesides: Bool) {
@@ -27,7 +29,7 @@ final class IndexRebuild: Sendable {
   /// Reads the whole tree; returns the attributes that could not be read. Publishes progress and the end.
   @discardableResult
   func run(progress: (Int) -> Void = { _ in }) -> [String] {
-    var waiting: [String] = []
+    var waiting: [Place] = []
     var rows: [IndexRow] = []
     var unreadable: [String] = []
     var count = 0
@@ -35,14 +37,14 @@ final class IndexRebuild: Sendable {
       let found = try read(waiting, entering: rows)
       count += rows.count
       rows = found.compactMap(\.row)
-      unreadable += found.filter { $0.row == nil }.map(\.path)
+      unreadable += found.filter { $0.row == nil }.map(\.place.path)
       waiting = []
       index.publish(.rebuilding(files: count))
       progress(count)
     }
     do {
-      try walk("files") { path in
-        waiting.append(path)
+      try walk("files") { place in
+        waiting.append(place)
         if waiting.count == Self.batch { try turn() }
       }
       if isStopped.load(ordering: .relaxed) { return unreadable }
@@ -58,11 +60,18 @@ final class IndexRebuild: Sendable {
     return unreadable
   }
 
-  private typealias Found = (path: String, row: IndexRow?)
+  /// Where attributes lie, below the data directory.
+  private struct Place: Sendable {
+    let directory: String
+    let name: String
+    var path: String { "\(directory)/\(name)" }
+  }
+
+  private typealias Found = (place: Place, row: IndexRow?)
 
   /// What two threads share in one turn.
   private final class Turn: Sendable {
-    let paths: [String]
+    let places: [Place]
     private let state: Mutex<State>
 
     private struct State {
@@ -71,16 +80,16 @@ final class IndexRebuild: Sendable {
       var failure: (any Error)?
     }
 
-    init(_ paths: [String]) {
-      self.paths = paths
+    init(_ places: [Place]) {
+      self.places = places
       state = Mutex(State())
     }
 
     func next(_ count: Int) -> Range<Int>? {
       state.withLock { state in
-        guard state.failure == nil, state.next < paths.count else { return nil }
+        guard state.failure == nil, state.next < places.count else { return nil }
         defer { state.next += count }
-        return state.next..<min(state.next + count, paths.count)
+        return state.next..<min(state.next + count, places.count)
       }
     }
 
@@ -88,7 +97,7 @@ final class IndexRebuild: Sendable {
 
     func fail(_ error: any Error) { state.withLock { $0.failure = $0.failure ?? error } }
 
-    /// In the order of the paths.
+    /// In the order of the places.
     func result() throws -> [Found] {
       let (found, failure) = state.withLock { ($0.found, $0.failure) }
       if let failure { throw failure }
@@ -96,16 +105,16 @@ final class IndexRebuild: Sendable {
     }
   }
 
-  /// Reads the attributes at `paths` while `rows`, which were read before, enter the index.
-  private func read(_ paths: [String], entering rows: [IndexRow]) throws -> [Found] {
-    let turn = Turn(paths)
+  /// Reads the attributes at `places` while `rows`, which were read before, enter the index.
+  private func read(_ places: [Place], entering rows: [IndexRow]) throws -> [Found] {
+    let turn = Turn(places)
     let enter: @Sendable () -> Void = { [self] in
       do { try index.write { (writer) throws(SQLiteError) in try writer.merge(rows) } } catch { turn.fail(error) }
     }
     let read: @Sendable () -> Void = { [self] in
       while let range = turn.next(Self.slice) {
         do {
-          turn.done(range.lowerBound, try paths[range].map { ($0, try row($0)) })
+          turn.done(range.lowerBound, try found(places[range]))
         } catch {
           turn.fail(error)
         }
@@ -123,29 +132,57 @@ final class IndexRebuild: Sendable {
     return try turn.result()
   }
 
-  private func walk(_ directory: String, _ visit: (String) throws -> Void) throws {
+  /// Directories and names in the order of their bytes.
+  private func walk(_ directory: String, _ visit: (Place) throws -> Void) throws {
     if isStopped.load(ordering: .relaxed) { return }
-    for entry in try tree.disk.list(tree.absolute(directory)).sorted(by: { $0.name < $1.name }) {
-      let path = "\(directory)/\(entry.name)"
+    var below: [String] = []
+    var names: [String] = []
+    for entry in try tree.disk.list(tree.absolute(directory)) {
       switch entry.kind {
-      case .directory: try walk(path, visit)
-      case .file where path.hasSuffix(".attr.json"): try visit(path)
+      case .directory: below.append(entry.name)
+      case .file where Self.isAttributes(entry.name): names.append(entry.name)
       case .file, .other: break
       }
     }
+    for name in Self.inOrder(names) { try visit(Place(directory: directory, name: name)) }
+    for name in Self.inOrder(below) { try walk("\(directory)/\(name)", visit) }
   }
 
-  /// Nil when the attributes are damaged or vanished: reconcile restores what can be restored.
-  private func row(_ path: String) throws -> IndexRow? {
-    guard let bytes = try tree.disk.contents(tree.absolute(path), limit: Attributes.bytesMax),
-      let attributes = try? Attributes(bytes),  // an unreadable file is reported, not fatal
-      StoredName.attributes(of: attributes.path) == path
+  private static let ending = Array(".attr.json".utf8)
+
+  private static func isAttributes(_ name: String) -> Bool {
+    name.utf8.count > ending.count && name.utf8.suffix(ending.count).elementsEqual(ending)
+  }
+
+  /// Strings compare by what they mean, which costs names in any script but ASCII dearly.
+  private static func inOrder(_ names: [String]) -> [String] {
+    names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  /// The rows of a slice; no row where the attributes are damaged or vanished: reconcile restores what can be restored.
+  private func found(_ places: ArraySlice<Place>) throws -> [Found] {
+    var found: [Found] = []
+    found.reserveCapacity(places.count)
+    var rest = places
+    while let first = rest.first {
+      let here = rest.prefix { $0.directory == first.directory }
+      rest = rest.dropFirst(here.count)
+      let files = try tree.disk.contents(
+        of: here.map(\.name), in: tree.absolute(first.directory), limit: Attributes.bytesMax)
+      for (place, bytes) in zip(here, files) { found.append((place, try bytes.flatMap { try row(place, $0) })) }
+    }
+    return found
+  }
+
+  private func row(_ place: Place, _ bytes: [UInt8]) throws -> IndexRow? {
+    guard let (attributes, json) = try? Attributes.withJSON(bytes),  // an unreadable file is reported, not fatal
+      StoredName.attributes(of: attributes.path) == place.path
     else { return nil }
     // When it expired or was deleted no attribute says; from when the file was written its grace is never too short.
     let written =
-      attributes.record.status == .active ? nil : try tree.disk.stat(tree.absolute(path))?.modifiedMicroseconds
+      attributes.record.status == .active ? nil : try tree.disk.stat(tree.absolute(place.path))?.modifiedMicroseconds
     return IndexRow(
-      attributes.record, json: attributes.record.json, path: attributes.path, lsn: attributes.lsn,
+      attributes.record, json: json, path: attributes.path, lsn: attributes.lsn,
       changedAt: written.map(Timestamp.init(microseconds:)) ?? attributes.record.uploadedAt)
   }
 }

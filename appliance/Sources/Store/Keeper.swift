@@ -40,11 +40,12 @@ final class Keeper: Sendable {
   /// For the committer, before a batch: checkpoints on this thread when the keeper does not keep up.
   func catchUp() { if isFarBehind, shared.status.readOnlyReason == nil { checkpoint() } }
 
-  /// Checkpoint, then retire what it covers.
+  /// Checkpoint, then retire what it covers. Nothing in a store that stopped: after a failed sync the next one may go
+  /// well without what it should have made durable.
   func run() {
     turn.withLock { last in
       last = shared.time.uptime()
-      guard checkpoint() else { return }
+      guard shared.status.readOnlyReason == nil, checkpoint() else { return }
       retire()
     }
   }
@@ -84,6 +85,10 @@ final class Keeper: Sendable {
     let ready = shared.status.takeSealed(through: min(shared.status.checkpointLSN, applied))
     for (place, segment) in ready.enumerated() {
       if isFarBehind { checkpoint() }
+      guard shared.status.readOnlyReason == nil else {
+        for left in ready[place...] { shared.status.putBack(left) }
+        return
+      }
       do throws(JournalError) {
         try archive.take(segment)
       } catch {

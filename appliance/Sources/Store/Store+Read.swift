@@ -60,12 +60,13 @@ extension Store {
     var seq: Int64 = 0
     if let cursor = query.cursor { seq = try place(of: cursor) }
     let offset = query.cursor == nil ? query.offset : 0
+    try await settle()
     // Read before the page: whatever the page shows, this store had come that far.
-    let applied = shared.index.appliedLSN
+    let applied = shared.index.settledLSN
     let page = try reading { (index) throws(SQLiteError) in
       try index.page(after: seq, offset: offset, limit: query.limit, status: query.status?.number)
     }
-    let counts = shared.index.snapshot.totals.counts
+    let counts = shared.index.settledSnapshot.totals.counts
     let total = query.status.map { counts[$0.number].files } ?? counts.reduce(0) { $0 + $1.files }
     return ListPage(
       items: page.items, count: page.count, total: total, hasMore: page.hasMore,
@@ -81,9 +82,11 @@ extension Store {
     try requireIndex()
     if let position { try check(position) }
     let lsn = position?.lsn ?? 0
+    try await settle()
     var page = try reading { (index) throws(SQLiteError) in try index.changes(after: lsn, limit: limit) }
     if page.count == 0, wait > .zero {
       await shared.feed.wait(after: max(lsn, page.last), timeout: min(wait, .seconds(60)))
+      try await settle()
       page = try reading { (index) throws(SQLiteError) in try index.changes(after: lsn, limit: limit) }
     }
     let end = shared.position(page.last)
@@ -97,6 +100,7 @@ extension Store {
   public func range(after: FileID?, until: FileID?, limit: Int) async throws(APIError) -> ChangePage {
     guard (1...10_000).contains(limit) else { throw RecordValidation.refuse("limit", "must be 1 to 10000") }
     try requireIndex()
+    try await settle()
     let page = try reading { (index) throws(SQLiteError) in
       try index.range(after: after, until: until ?? .highest, limit: limit)
     }
@@ -109,13 +113,23 @@ extension Store {
   /// The 256 bucket sums over the live rows.
   public func digest() async throws(APIError) -> Digest {
     try requireIndex()
-    let snapshot = shared.index.snapshot
+    try await settle()
+    let snapshot = shared.index.settledSnapshot
     return Digest(
       position: shared.position(snapshot.appliedLSN),
       buckets: snapshot.totals.buckets.map { sum in
         let digits = String(sum, radix: 16)
         return String(repeating: "0", count: 32 - digits.utf8.count) + digits
       })
+  }
+
+  /// Everything that was answered is read by what follows.
+  private func settle() async throws(APIError) {
+    do throws(SQLiteError) {
+      try await shared.index.settled()
+    } catch {
+      throw APIError(.internalError, "the index cannot be read", cause: error)
+    }
   }
 
   private func requireIndex() throws(APIError) {
@@ -132,7 +146,7 @@ extension Store {
   /// A cursor counts only when this store gave it out and has not been put back behind it since: same epoch and
   /// generation, a known incarnation that had come that far, not beyond the end, not below the tombstones' floor.
   func check(_ position: Position) throws(APIError) {
-    let floor = shared.index.snapshot.tombstoneFloor
+    let floor = shared.index.settledSnapshot.tombstoneFloor
     guard isOwn(position), position.lsn >= floor || position.lsn == 0 else {
       throw APIError(.cursorExpired, "this cursor is not of this storage's present history; take a full listing")
     }

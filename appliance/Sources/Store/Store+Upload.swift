@@ -42,8 +42,7 @@ extension Store {
   func reserve(_ count: Int) -> Bool {
     if count == 0 { return true }
     guard shared.placements.stalled == nil else { return false }
-    let used = shared.index.snapshot.totals.counts.reduce(0) { $0 + $1.bytes }
-    return capacity.reserve(count, used: used, pending: shared.placements.bytes)
+    return capacity.reserve(count, used: shared.index.usedBytes, pending: shared.placements.bytes)
   }
 
   /// The record that a finished upload becomes. `checkedIn`: the mode that this very draft was checked in.
@@ -62,7 +61,8 @@ extension Store {
       size: size, checksum: checksum, uploadedBy: draft.uploadedBy, uploadedAt: now, retentionPolicy: policy,
       description: draft.description, tags: draft.tags, ttlDays: days,
       expiresAt: days.map { now + .seconds($0 * 86_400) }, metadata: draft.metadata)
-    let path = StoredName.path(id: id, filename: draft.filename, uploader: draft.uploadedBy, at: now)
+    let path = StoredName.path(
+      id: id, filename: draft.filename, uploader: draft.uploadedBy, at: now, directory: hourDirectories.next(at: now))
     let json = record.json
     if !Attributes.isSmall(json: json, path: path) {
       try DraftRules.check(size: Attributes.sizeMax(json: json, path: path), of: record)

@@ -24,6 +24,8 @@ public final class Store: Sendable {
   let committer: Committer
   let capacity: Capacity
   let workers: DiskWorkers
+  /// Apart from `workers`: a sync that takes a second must not keep others from hashing.
+  let hashers: DiskWorkers
   let keeper: Keeper
   let archive: JournalArchive
   private let spares: SpareSegments
@@ -31,6 +33,7 @@ public final class Store: Sendable {
   let rebuild: IndexRebuild?
   let resumable: UploadSessions
   let onceKeys: OnceKeys
+  let hourDirectories: HourDirectories
   /// Documents marked as damaged: never served.
   let problems: Mutex<[FileID: String]>
   /// Where kept history began when it was last looked at.
@@ -71,6 +74,7 @@ public final class Store: Sendable {
     random = parts.random
     resumable = UploadSessions(parts.resumable)
     onceKeys = OnceKeys(storageID: parts.storageID)
+    hourDirectories = HourDirectories(documentsMax: configuration.directoryDocumentsMax)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
     rebuild = parts.needsRebuild ? IndexRebuild(parts.shared, readsBesides: configuration.rebuildsOnTwoThreads) : nil
@@ -78,7 +82,8 @@ public final class Store: Sendable {
       committer: parts.committer, shared: parts.shared, archive: parts.archive,
       archiveBytesMax: configuration.archiveBytesMax)
     do throws(DiskError) {
-      workers = try DiskWorkers(threads: configuration.runsThreads ? 2 : 0)
+      workers = try DiskWorkers("store-io", threads: configuration.runsThreads ? 2 : 0)
+      hashers = try DiskWorkers("store-hash", threads: configuration.runsThreads ? 2 : 0)
       if configuration.runsThreads { try startThreads() }
     } catch {
       throw .disk(error)
@@ -86,14 +91,17 @@ public final class Store: Sendable {
   }
 
   private func startThreads() throws(DiskError) {
-    let (committer, placements, keeper, wake, spares) = (committer, shared.placements, keeper, keeperWake, spares)
+    let (committer, shared, keeper, wake, spares) = (committer, shared, keeper, keeperWake, spares)
+    let placements = shared.placements
+    shared.index.hasIndexer.store(true, ordering: .relaxed)
     var started = [
       try DedicatedThread("committer") { committer.run { keeper.catchUp() } },
       try DedicatedThread("placer") { placements.run() },
+      try DedicatedThread("indexer") { shared.index.run { shared.indexSettled() } },
       try DedicatedThread("keeper") {
         while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }
       },
-      try DedicatedThread("spares") { spares.run() },
+      try DedicatedThread("spares") { spares.run { shared.status.stop($0.description) } },
     ]
     if let rebuild { started.append(try DedicatedThread("rebuild") { rebuild.run() }) }
     threads.withLock { $0 = started }
@@ -106,9 +114,15 @@ public final class Store: Sendable {
     let commits = committer.step()
     let before = shared.placements.placedThrough
     shared.placements.place(upTo: 16)
+    // A failure is kept, and met by the next commit.
+    do throws(SQLiteError) {
+      try shared.index.settle()
+      shared.indexSettled()
+    } catch { /* see above */  }
     let isDue = keeper.isDue
     if isDue { keeper.run() }
     spares.prepare()
+    if let failure = spares.failure { shared.status.stop(failure.description) }
     return commits > 0 || isDue || shared.placements.placedThrough != before
   }
 
@@ -130,10 +144,12 @@ public final class Store: Sendable {
     rebuild?.stop()
     committer.queue.close()
     shared.placements.wake.close()
+    shared.index.wake.close()
     keeperWake.close()
     spares.wake.close()
     for thread in threads.withLock({ $0 }) { thread.join() }
     workers.stop()
+    hashers.stop()
     spares.close()
     if shared.status.readOnlyReason == nil {
       flush()

@@ -17,6 +17,8 @@ public struct StoreConfiguration: Sendable {
   public var fileBytesMax = 1 << 40
   /// Documents up to this many bytes travel inside the journal's record.
   public var smallDocumentBytesMax = 65_536
+  /// Documents that one directory gets before the hour goes on in another.
+  public var directoryDocumentsMax = 2048
   /// Uploads that may be open at once.
   public var openUploadsMax = 4096
   /// Unfinished uploads in pieces that one subject may have, and what they may take together, in bytes.

@@ -1,20 +1,27 @@
 internal import Core
 
 /// Where a document is put: `files/2026/11/20/14/<stem>_<uploader>_<UTC time>_<uuid>.<extension>`, all of it readable
-/// by whoever restores a backup by hand. The id makes it unique; the rest is for people.
+/// by whoever restores a backup by hand. The id makes it unique; the rest is for people. An hour with many documents
+/// goes on in `files/2026/11/20/14/0001/…` (`HourDirectories`).
 enum StoredName {
   static let stemBytesMax = 100
   static let uploaderBytesMax = 40
   static let extensionBytesMax = 16
 
-  /// The path below the data directory.
-  static func path(id: FileID, filename: String, uploader: String, at time: Timestamp) -> String {
+  /// The path below the data directory. `directory`: which of the hour's, 0 for its own.
+  static func path(
+    id: FileID, filename: String, uploader: String, at time: Timestamp, directory number: Int = 0
+  ) -> String {
     let civil = CivilTime(time)
     var directory: [UInt8] = Array("files/".utf8)
     directory.appendDecimal(civil.year, width: 4)
     for part in [civil.month, civil.day, civil.hour] {
       directory.append(UInt8(ascii: "/"))
       directory.appendDecimal(part, width: 2)
+    }
+    if number > 0 {
+      directory.append(UInt8(ascii: "/"))
+      directory.appendDecimal(number, width: 4)
     }
     var stamp: [UInt8] = []
     stamp.appendDecimal(civil.year, width: 4)

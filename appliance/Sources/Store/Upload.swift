@@ -35,6 +35,8 @@ public final class Upload: Sendable {
     var writtenBehind = 0
     var reserved: Int
     var digest = SHA256()
+    /// Goes on with the digest of a document that is too large for memory.
+    var lane: DigestLane?
     var isOpen = true
   }
 
@@ -58,9 +60,13 @@ public final class Upload: Sendable {
   public var count: Int { state.withLock { $0.count } }
 
   /// Takes the next bytes, hashing them. `FILE_TOO_LARGE`, `STORAGE_FULL`, `READ_ONLY`.
-  public func write(_ bytes: [UInt8]) async throws(APIError) { try take(bytes) }
+  public func write(_ bytes: [UInt8]) async throws(APIError) {
+    if let lane = try take(bytes) { await lane.room() }
+  }
 
-  func take(_ bytes: [UInt8]) throws(APIError) {
+  /// What may have to be waited for before the next piece.
+  @discardableResult
+  func take(_ bytes: [UInt8]) throws(APIError) -> DigestLane? {
     try state.withLock { (state) throws(APIError) in
       guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
       let total = state.count + bytes.count
@@ -68,7 +74,7 @@ public final class Upload: Sendable {
       if isRepetition {
         state.digest.update(bytes)
         state.count = total
-        return
+        return nil
       }
       if total > state.reserved {
         let more = max(total - state.reserved, Self.reservationStep)
@@ -80,8 +86,9 @@ public final class Upload: Sendable {
       } catch {
         throw store.refusal(error)
       }
-      state.digest.update(bytes)
+      if let lane = state.lane { lane.add(bytes) } else { state.digest.update(bytes) }
       state.count = total
+      return state.lane
     }
   }
 
@@ -96,6 +103,7 @@ public final class Upload: Sendable {
     } else {
       file = try store.shared.tree.disk.open(stagingPath, .create)
       state.file = file
+      state.lane = DigestLane(state.digest.copy(), on: store.hashers)
       if let size = draft.declaredSize { try file.allocate(size) }
       try file.write(state.buffer, at: 0)
       state.buffer = []
@@ -161,10 +169,12 @@ public final class Upload: Sendable {
     do throws(APIError) {
       let checked = attributes == nil ? mode : nil
       let draft = attributes ?? draft
-      let (checksum, size, file, buffer) = try state.withLock { (state) throws(APIError) in
+      let (lane, size, file, buffer) = try state.withLock { (state) throws(APIError) in
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
-        return (state.digest.current(), state.count, state.file, state.buffer)
+        return (state.lane, state.count, state.file, state.buffer)
       }
+      let checksum: Checksum
+      if let lane { checksum = await lane.finish() } else { checksum = state.withLock { $0.digest.current() } }
       if let expected, expected != checksum { throw Self.mismatch(checksum, expected) }
       let document = try store.prepare(
         draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),

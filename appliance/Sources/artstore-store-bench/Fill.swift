@@ -7,7 +7,7 @@ internal import Synchronization
 /// Uploads through the engine, by as many clients at once as are asked for.
 enum Fill {
   static func run(_ options: StoreBench.Options) async throws -> Figures {
-    let store = try StoreBench.open(options.directory)
+    let store = try StoreBench.open(options)
     let time = SystemTime()
     let progress = Progress(count: options.documents, began: time.uptime())
     await withTaskGroup(of: Void.self) { group in

@@ -7,7 +7,7 @@ enum Reads {
   static func run(_ options: StoreBench.Options) async throws -> Figures {
     let time = SystemTime()
     let before = time.uptime()
-    let store = try StoreBench.open(options.directory)
+    let store = try StoreBench.open(options)
     let opened = StoreBench.seconds(time.uptime() - before)
     defer { store.close() }
     var cursors: [String?] = [nil]

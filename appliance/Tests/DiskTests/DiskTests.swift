@@ -45,6 +45,34 @@ import Testing
     #expect(try disk.space(root).total > 0)
   }
 
+  @Test(arguments: [1, 4095, 4096, 70_000, 1 << 20, 3 << 20 | 17]) func aFileIsFilledWithZeros(_ count: Int) throws {
+    let file = try disk.open("\(root)/z", .replace)
+    try file.write([1, 2, 3], at: 0)
+    try file.sync(.stateBytes)
+    try file.fillZeros(count)
+    let bytes = try file.contents(limit: 8 << 20)
+    #expect(bytes.count == max(3, count))
+    #expect(bytes.prefix(count).allSatisfy { $0 == 0 })
+    // Any place can be written afterwards.
+    try file.write([7], at: count / 2 | 1)
+    #expect(try file.read(at: count / 2 | 1, count: 1) == [7])
+  }
+
+  @Test func aFileIsPutIntoAnOpenDirectory() throws {
+    try disk.makeDirectories("\(root)/d")
+    let directory = try disk.open("\(root)/d", .directory)
+    try disk.put([1, 2, 3, 4], as: "a", in: directory)
+    #expect(try disk.contents("\(root)/d/a", limit: 100) == [1, 2, 3, 4])
+    try disk.put([9], as: "a", in: directory)
+    #expect(try disk.contents("\(root)/d/a", limit: 100) == [9])
+    try disk.put([], as: "b", in: directory)
+    #expect(try disk.stat("\(root)/d/b")?.size == 0)
+    try disk.unlink("\(root)/d/a")
+    try disk.unlink("\(root)/d/b")
+    try disk.removeDirectory("\(root)/d")
+    #expect(throws: DiskError.missing("openat", "\(root)/d/c")) { try disk.put([1], as: "c", in: directory) }
+  }
+
   @Test func aLockNamesItsHolder() throws {
     let first = try disk.lock("\(root)/lock", holder: "pid 42")
     do {

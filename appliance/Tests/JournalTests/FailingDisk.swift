@@ -5,21 +5,37 @@ import Synchronization
 final class FailingDisk: Disk {
   private let real = RealDisk()
   private let fails = Atomic(false)
+  private let syncs = Atomic(0)
+
+  /// How often a directory was synced.
+  var directorySyncs: Int { syncs.load(ordering: .relaxed) }
 
   var failsSync: Bool {
     get { fails.load(ordering: .relaxed) }
     set { fails.store(newValue, ordering: .relaxed) }
   }
 
-  /// The next write puts down a half and reports a full disk. From then on `calls` tells what is called on files.
-  func fillUp() { isFull.store(true, ordering: .relaxed) }
+  /// The next write, or the one `after` so many, puts down a half and reports a full disk. `calls` tells what was
+  /// called on files.
+  func fillUp(after writes: Int = 0) {
+    writesLeft.store(writes, ordering: .relaxed)
+    isFull.store(true, ordering: .relaxed)
+  }
   var calls: [String] { called.withLock { $0 } }
   private let isFull = Atomic(false)
+  private let writesLeft = Atomic(0)
   private let called = Mutex<[String]>([])
 
   fileprivate func note(_ call: String) { called.withLock { $0.append(call) } }
   /// True once after `fillUp`.
-  fileprivate func takesFull() -> Bool { isFull.exchange(false, ordering: .relaxed) }
+  fileprivate func takesFull() -> Bool {
+    guard isFull.load(ordering: .relaxed) else { return false }
+    guard writesLeft.load(ordering: .relaxed) == 0 else {
+      writesLeft.subtract(1, ordering: .relaxed)
+      return false
+    }
+    return isFull.exchange(false, ordering: .relaxed)
+  }
 
   func open(_ path: String, _ mode: OpenMode) throws(DiskError) -> any DiskFile {
     FailingFile(try real.open(path, mode), disk: self)
@@ -28,7 +44,10 @@ final class FailingDisk: Disk {
   func unlink(_ path: String) throws(DiskError) { try real.unlink(path) }
   func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
   func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) { try real.syncDirectory(path, site) }
+  func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) {
+    syncs.add(1, ordering: .relaxed)
+    try real.syncDirectory(path, site)
+  }
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] { try real.list(path) }
   func stat(_ path: String) throws(DiskError) -> PathStatus? { try real.stat(path) }
   func space(_ path: String) throws(DiskError) -> DiskSpace { try real.space(path) }

@@ -44,8 +44,8 @@ import Testing
     let fixture = try JournalFixture()
     fixture.configuration.segmentBytesMax = 1024
     let spares = SpareSegments(fixture.configuration, disk: fixture.disk)
-    spares.prepare()
     let journal = try start(fixture, spares)
+    while spares.prepare() {}
     for _ in 0..<6 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 200)]) }
     let last = journal.segmentNumber
     #expect(last > 1)
@@ -70,13 +70,68 @@ import Testing
     let journal = try start(fixture, spares)
     for _ in 0..<5 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 300_000)]) }
     #expect(journal.segmentNumber == 1, "no spare, no reason")
-    #expect(spares.prepare())
+    #expect(spares.prepare() && spares.prepare(), "made, then named")
     try fixture.commit(journal, [[1]])
     #expect(journal.segmentNumber == 2)
     #expect(spares.prepare())
     for _ in 0..<5 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 300_000)]) }
     #expect(journal.segmentNumber == 2)
     #expect(try fixture.verify().isEmpty)
+  }
+
+  @Test func aSegmentNamedAheadCountsForNothingUntilItIsBegun() throws {
+    let fixture = try JournalFixture()
+    fixture.configuration.segmentBytesMax = 1024
+    let spares = SpareSegments(fixture.configuration, disk: fixture.disk)
+    let journal = try start(fixture, spares)
+    try fixture.commit(journal, [[1, 2, 3]])
+    while spares.prepare() {}
+    let zeros = [UInt8](repeating: 0, count: 1024)
+    #expect(try fixture.bytes(2) == zeros)
+    let header = Array(try fixture.bytes(1).prefix(SegmentHeader.size))
+    let torn = { (count: Int) -> [UInt8] in Array(header.prefix(count)) + Array(zeros.dropFirst(count)) }
+    // The power went while its header was written: any part of it may be there.
+    for count in [0, 5, 8, 9, 14, 60, 127] {
+      try fixture.write(torn(count), 2)
+      let recovery = try fixture.recover()
+      #expect(try fixture.notes(recovery) == [[1, 2, 3]], "torn at \(count)")
+      #expect(recovery.tornTail == nil && recovery.sealed.isEmpty)
+      #expect(try fixture.verify().isEmpty)
+    }
+    // Nothing is written behind a header that is not durable: this one was, and is damaged.
+    try fixture.write(torn(60).dropLast() + [1], 2)
+    #expect(fixture.refusal() != nil)
+    // A later version's is not for this one to judge.
+    var later = torn(16)
+    later[8] = 2
+    try fixture.write(later, 2)
+    #expect(fixture.refusal() != nil)
+    // One that is not begun is no reason not to go on, under the very name.
+    try fixture.write(zeros, 2)
+    let next = try fixture.recover().start(incarnation: 2)
+    for _ in 0..<6 { try fixture.commit(next, [[UInt8](repeating: 7, count: 200)]) }
+    #expect(next.segmentNumber > 2)
+    #expect(try fixture.verify().isEmpty)
+  }
+
+  @Test func theChangeOfSegmentsTakesTheFileThatHasItsNameAndSyncsNoDirectory() throws {
+    let disk = FailingDisk()
+    let fixture = try JournalFixture(disk: disk)
+    fixture.configuration.segmentBytesMax = 1024
+    let spares = SpareSegments(fixture.configuration, disk: disk)
+    let journal = try start(fixture, spares)
+    while spares.prepare() {}
+    let before = disk.directorySyncs
+    while journal.segmentNumber == 1 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 200)]) }
+    #expect(disk.directorySyncs == before)
+    // Without one it makes its own.
+    while journal.segmentNumber == 2 { try fixture.commit(journal, [[UInt8](repeating: 7, count: 200)]) }
+    #expect(disk.directorySyncs > before)
+    // What comes ready late must not take the name of a segment that is in use.
+    while spares.prepare() {}
+    #expect(Array(try fixture.bytes(3).prefix(8)) == Array(try fixture.bytes(1).prefix(8)))
+    spares.close()
+    #expect(try fixture.disk.list(fixture.directory).map(\.name).filter { $0.hasSuffix(".wal") }.count == 3)
   }
 
   @Test func whatAnotherProcessLeftIsRemoved() throws {

@@ -21,6 +21,19 @@ import Testing
     }
   }
 
+  @Test func anHourWithManyDocumentsGoesOnInDirectoriesBelowIt() {
+    let directories = HourDirectories(documentsMax: 2)
+    let hour = Timestamp(seconds: 7200)
+    #expect((0..<5).map { _ in directories.next(at: hour) } == [0, 0, 1, 1, 2])
+    let next = Timestamp(seconds: 10_800)
+    #expect((0..<3).map { _ in directories.next(at: next) } == [0, 0, 1])
+    #expect(directories.next(at: hour) == 0, "a straggler does not begin the hour anew")
+    #expect(directories.next(at: next) == 1)
+    let (id, path) = (FileID(high: 1, low: 2), "files/1970/01/01/03")
+    #expect(
+      StoredName.path(id: id, filename: "a", uploader: "u", at: next, directory: 12).hasPrefix("\(path)/0012/a_u_"))
+  }
+
   @Test func theExtensionIsWhatFollowsTheLastDot() {
     let (id, time) = (FileID(high: 1, low: 2), Timestamp(seconds: 0))
     let path = { StoredName.path(id: id, filename: $0, uploader: "u", at: time) }

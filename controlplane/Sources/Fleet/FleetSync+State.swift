@@ -78,7 +78,7 @@ extension FleetSync {
   private static let patience = Duration.seconds(20)
 
   /// It failed. When that is because PostgreSQL is away it is written down once it is back, unless another sync has
-  /// ended well meanwhile; with PostgreSQL away for longer there is nowhere to, and the next attempt is due all the same.
+  /// ended well meanwhile; with PostgreSQL away for longer there is nowhere to, and the next attempt is due anyway.
   func writeDown(_ error: any Error, of id: FileID, startedAt: Timestamp) async {
     let deadline = time.uptime() + Self.patience
     while true {

@@ -32,35 +32,6 @@ internal import Testing
     #expect(try await browser.get("/files").text.contains("&lt;script&gt;alert(1)"))
   }
 
-  /// Each fault of a sync that the API knows has words of its own, in both languages; so has a wrong clock.
-  @Test func everyFaultOfAStorageElementIsSaid() async throws {
-    let browser = try Browser()
-    try await browser.signIn()
-    for language in ["en", "ru"] {
-      _ = try await browser.write("/settings", [("language", language), ("theme", "light")])
-      browser.data.with { $0.elements = [.sample()] }
-      let well = try await browser.get("/storage-elements/7").text
-      var pages: Set<String> = [well]
-      let faults = [
-        "unreachable", "untrusted", "cut", "bad_page", "endless", "history_changed", "lines_refused", "unequal",
-        "database", "failed",
-      ]
-      for fault in faults {
-        browser.data.with { $0.elements[0].syncFault = fault }
-        pages.insert(try await browser.get("/storage-elements/7").text)
-      }
-      #expect(pages.count == faults.count + 1, "two faults look alike, or one is not shown")
-      browser.data.with {
-        $0.elements = [.sample()]
-        $0.elements[0].isClockWrong = true
-        $0.elements[0].clockOffsetMilliseconds = -3_600_000
-      }
-      #expect(try await browser.get("/storage-elements/7").text.contains("−3\(language == "en" ? "," : "\u{A0}")600"))
-      browser.data.with { $0.elements[0].isLossHeld = true }
-      #expect(try await browser.get("/storage-elements/7").text.contains("accept-loss"))
-    }
-  }
-
   @Test func aSitesPageSaysHowItStands() async throws {
     let browser = try Browser()
     var element = StorageElement.sample()
@@ -88,6 +59,35 @@ internal import Testing
     let russian = try await browser.get("/storage-elements/7").text
     #expect(russian.contains("Журнал на этом устройстве изменён") && russian.contains("судить о темпе рано"))
     #expect(!russian.contains("<script>") && russian.contains("&lt;script&gt;alert(1)"))
+  }
+
+  /// Each fault of a sync that the API knows has words of its own, in both languages; so has a wrong clock.
+  @Test func everyFaultOfAStorageElementIsSaid() async throws {
+    let browser = try Browser()
+    try await browser.signIn()
+    for language in ["en", "ru"] {
+      _ = try await browser.write("/settings", [("language", language), ("theme", "light")])
+      browser.data.with { $0.elements = [.sample()] }
+      let well = try await browser.get("/storage-elements/7").text
+      var pages: Set<String> = [well]
+      let faults = [
+        "unreachable", "untrusted", "cut", "bad_page", "endless", "history_changed", "lines_refused", "unequal",
+        "database", "failed",
+      ]
+      for fault in faults {
+        browser.data.with { $0.elements[0].syncFault = fault }
+        pages.insert(try await browser.get("/storage-elements/7").text)
+      }
+      #expect(pages.count == faults.count + 1, "two faults look alike, or one is not shown")
+      browser.data.with {
+        $0.elements = [.sample()]
+        $0.elements[0].isClockWrong = true
+        $0.elements[0].clockOffsetMilliseconds = -3_600_000
+      }
+      #expect(try await browser.get("/storage-elements/7").text.contains("−3\(language == "en" ? "," : "\u{A0}")600"))
+      browser.data.with { $0.elements[0].isLossHeld = true }
+      #expect(try await browser.get("/storage-elements/7").text.contains("accept-loss"))
+    }
   }
 
   @Test func pagesSpeakBothLanguages() async throws {

@@ -229,7 +229,9 @@ import Testing
         let seen = try await world.fleet.registry.get(taker.id)
         #expect(seen.syncFault == "lines_refused")
         #expect(seen.syncError?.contains("another storage element holds") == true)
-        #expect(try await world.trail(taker) == ["sync_fault lines_refused"])
+        // Its digest holds what was refused, so a repair may have been tried before.
+        let trail = try await world.trail(taker).filter { $0 != "digest_repair" }
+        #expect(trail == ["sync_fault lines_refused"])
       }
       #expect(try await world.fleet.files.entry(record.fileID)?.applianceID == element.id)
     }

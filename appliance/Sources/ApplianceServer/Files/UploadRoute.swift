@@ -18,7 +18,8 @@ struct UploadRoute: Sendable {
 
   func answer(_ request: Request) async throws -> Response {
     let type = request.head.header("content-type")
-    let isForm = type.flatMap { MediaType(parsing: $0) }?.type == "multipart"
+    // Whether it is a well-formed one is for the boundary's reader to say.
+    let isForm = type?.utf8.prefix(10).elementsEqual("multipart/".utf8) { $0 | 0x20 == $1 | 0x20 } ?? false
     let committed = isForm ? try await form(request) : try await raw(request, contentType: type)
     var response = Response.json(.created, bytes: committed.json)
     response.headers[Position.headerName] = committed.position.cursor

@@ -24,6 +24,14 @@ int artstore_drop_cache(int descriptor);
 /// openat(2) with O_CLOEXEC. The descriptor, or -1 with errno.
 int artstore_open(const char *path, int flags, unsigned int mode);
 
+/// Writes `count` zeros from the file's beginning, past the page cache where the file system lets it. 0, or -1 with
+/// errno.
+int artstore_fill_zeros(int descriptor, int64_t count);
+
+/// Writes the file `name` in an open directory, made (0600) or cut to nothing: openat(2), pwrite(2), close(2). 0, or -1
+/// with errno; `is_open` says whether opening went well.
+int artstore_put(int directory, const char *name, const void *bytes, size_t count, int *is_open);
+
 /// flock(2), exclusive, without waiting. 0, or -1 with errno.
 int artstore_lock(int descriptor);
 

@@ -224,6 +224,7 @@ final class StoreSimulation {
     configuration.smallDocumentBytesMax = 2000
     configuration.segmentBytesMax = 24_000
     configuration.unplacedBytesMax = 6000
+    configuration.directoryDocumentsMax = 3
     configuration.headroomBytes = 0
     configuration.archiveBytesMax = 12_000
     return configuration

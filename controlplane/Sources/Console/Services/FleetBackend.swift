@@ -21,7 +21,7 @@ struct FleetBackend: ConsoleFleet {
       let view = try await registry.view(id)
       let trend = try await registry.capacityTrend(id)
       var element = StorageElement(view.element)
-      element.daysToFull = trend.daysToFull.map { Int($0.rounded()) }
+      element.daysToFull = trend.daysToFull.map { Int(min($0, 100_000).rounded()) }
       element.standing = SiteStanding(view, trend, answeredShare: try await registry.answeredShare(id))
       (element.certificateRevokedAt, element.certificateRevokedReason) = (view.revokedAt, view.revokedReason)
       return element

@@ -41,8 +41,8 @@ extension Text {
     .revokeCertificate: "Revoke certificate",
     .revokeCertificateTitle: "Revoke the certificate of {0}?",
     .revokeCertificateText: """
-    Nobody of the control plane talks to this storage element any more: its documents cannot be reached. The way back is \
-    a new key, made on its host with artstore-appliance claim-code --again --new-key, and a new claim.
+    Nobody of the control plane talks to this storage element any more: its documents cannot be reached. The way \
+    back is a new key, made on its host with artstore-appliance claim-code --again --new-key, and a new claim.
     """,
     .certificateRevoked: "Its certificate is revoked",
     .certificateRevokedText: "Since {0}. Reason: {1}. Make a new key on its host and claim it again.",
@@ -148,8 +148,8 @@ extension Text {
     .badPriority: "Нужно целое число от 0 (заполняется первым) до 10000.",
     .clockWrong: "Часы идут неверно",
     .clockWrongText: """
-    Они расходятся с часами управляющей части на {0} с. Права по-прежнему проверяются, время устройству сообщено; но оно \
-    ничего не удаляет, пока часы не исправлены. Установите часы на его узле.
+    Они расходятся с часами управляющей части на {0} с. Права по-прежнему проверяются, время устройству сообщено; но \
+    оно ничего не удаляет, пока часы не исправлены. Установите часы на его узле.
     """,
     .faultDatabase: "PostgreSQL не ответил посередине. Следующая синхронизация продолжит.",
   ]
