@@ -23,11 +23,7 @@ PAGES = [
     "/files/upload",
     "/storage-elements",
     "/storage-elements/claim",
-    "/storage-elements/register",
     "/access",
-    "/access/local-clients",
-    "/access/local-clients/new",
-    "/access/revocations",
     "/audit",
     "/settings",
 ]
@@ -76,7 +72,6 @@ def all_pages(fleet: WholeFleet, hostile_file: str) -> list[str]:
         f"/storage-elements/{element}",
         f"/storage-elements/{element}/mode?target=ro",
         f"/storage-elements/{element}/remove",
-        f"/storage-elements/{element}/revoke",
         "/no-such-page",
     ]
 
@@ -179,8 +174,6 @@ def test_everything_can_be_read_without_javascript(site: ConsoleSite, fleet: Who
             "/storage-elements": "rw-one",
             f"/storage-elements/{fleet.elements['rw']['id']}": "Certificate valid until",
             "/access": "console-rules",
-            "/access/local-clients": "Local clients",
-            "/access/revocations": "Revoked keys",
             "/audit": "storage_element.claim",
             "/settings": "Language",
         }.items():
@@ -228,22 +221,10 @@ def test_readonly_sees_everything_and_changes_nothing(site: ConsoleSite, fleet: 
     with site.visitor() as looker:
         sign_in(looker, "looker", made["one_time_password"])
         change_password(looker, made["one_time_password"])
-        for path in (
-            "/files",
-            "/storage-elements",
-            "/access",
-            "/audit",
-            "/access/local-clients",
-            "/access/revocations",
-        ):
+        for path in ("/files", "/storage-elements", "/access", "/audit"):
             looker.goto(path)
             assert looker.locator("main form[method=post]").count() == 0, path
-        for path in (
-            "/files/upload",
-            "/storage-elements/claim",
-            "/storage-elements/register",
-            "/access/local-clients/new",
-        ):
+        for path in ("/files/upload", "/storage-elements/claim"):
             assert looker.request.get(path).status == 403
         # Suspended by another administrator, the open browser is out at the next step.
         page.goto("/access")
