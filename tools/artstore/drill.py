@@ -214,18 +214,21 @@ class Drill:
 
         def one(number: int) -> None:
             appliance = self.appliances[number]
-            appliance.stop()
             line = [program, "fill", str(appliance.data), "--documents", str(share), "--bytes", "512"]
             line += ["--storage-id", self.storage_ids[number]]
             done = subprocess.run(line, capture_output=True, text=True, timeout=3600, check=False)
             if done.returncode != 0:
                 raise DrillFailed(f"{' '.join(line)}\n{done.stdout}{done.stderr}")
-            appliance.start()
 
         with self.report.step(f"put {share * self.count} documents into the stopped appliances by the engine") as step:
+            for appliance in self.appliances:
+                appliance.stop()
             with ThreadPoolExecutor(self.count) as pool:
                 list(pool.map(one, range(self.count)))
             step.result = f"{share * self.count / step.seconds:.0f} a second"
+            # Here: a program ends with the thread that started it.
+            for appliance in self.appliances:
+                appliance.start()
 
     def change(self) -> None:
         """Some documents get other words, some are deleted: what the first registration said is not what counts."""
