@@ -11,10 +11,11 @@ import Testing
     for (name, count) in [("a", 0), ("б", 1), ("limit", 100), ("long", 101), ("longer", 5000)] {
       try Data([UInt8](repeating: UInt8(count % 251), count: count)).write(to: URL(filePath: "\(directory)/\(name)"))
     }
-    let found = try RealDisk().contents(of: ["limit", "none", "a", "long", "б", "longer"], in: directory, limit: 100)
+    let names = ["limit", "none", "a", "long", "б", "longer"]
+    let found = try RealDisk().contents(of: names, in: directory, limit: 100)
     #expect(found == [[UInt8](repeating: 100, count: 100), nil, [], nil, [1], nil])
     // As a disk that knows no shorter way says.
-    #expect(try Plain().contents(of: ["limit", "none", "a", "long", "б", "longer"], in: directory, limit: 100) == found)
+    #expect(try Plain().contents(of: names, in: directory, limit: 100) == found)
     #expect(try RealDisk().contents(of: ["a", "b"], in: directory + "/none", limit: 100) == [nil, nil])
     #expect(throws: DiskError.self) { try RealDisk().contents(of: ["x"], in: directory + "/a", limit: 100) }
   }
