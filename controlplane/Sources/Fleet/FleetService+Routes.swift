@@ -48,7 +48,7 @@ struct StorageElementRoutes: Sendable {
     let status = try Self.choice("status", StorageElementStatus.self, in: list)
     let all = try await registry.list(mode: mode, status: status)
     let views = try await registry.views(all)
-    return list.page(views, key: \.element.placeInList) { json, view in json.value(view) }
+    return try list.page("elements", views, key: \.element.placeInList) { json, view in json.value(view) }
   }
 
   private struct ClaimBody: Decodable {

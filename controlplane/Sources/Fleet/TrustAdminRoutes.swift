@@ -13,7 +13,8 @@ struct TrustAdminRoutes: Sendable {
     return [
       Route(.get, locals, .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        return list.page(try await registry.localClients(), key: \.name) { json, entry in json.value(entry) }
+        let all = try await registry.localClients()
+        return try list.page("clients", all, key: \.name) { json, entry in json.value(entry) }
       },
       Route(.post, locals, .scope(.adminWrite), bodyLimit: 65_536, add),
       Route(.get, "\(locals)/{id}", .scope(.adminRead)) { request in
@@ -28,7 +29,8 @@ struct TrustAdminRoutes: Sendable {
       },
       Route(.get, "/api/v1/revocations", .scope(.adminRead)) { request in
         let list = try ListRequest(request)
-        return list.page(try await registry.revocations(), key: \.newestFirst) { json, key in json.value(key) }
+        let all = try await registry.revocations()
+        return try list.page("keys", all, key: \.newestFirst) { json, key in json.value(key) }
       },
       Route(.post, "/api/v1/revocations", .scope(.adminWrite), bodyLimit: 65_536, revoke),
       Route(.post, "/api/v1/storage-elements/{id}/revoke", .scope(.storageWrite), bodyLimit: 4096) { request in
@@ -97,10 +99,17 @@ struct TrustAdminRoutes: Sendable {
 }
 
 extension ListRequest {
-  /// A page of a list that is whole in memory: hundreds at most.
-  func page<Item>(_ all: [Item], key: (Item) -> String, write: (inout JSONWriter, Item) -> Void) -> Response {
-    let items = Self.rest(of: all, after: after, offset: offset, key: key).prefix(limit)
-    return answer(Array(items), total: all.count, key: key, write: write)
+  /// A page of a list that is whole in memory: hundreds at most. `list` names it in its cursors.
+  func page<Item>(
+    _ list: String, _ all: [Item], key: (Item) -> String, write: (inout JSONWriter, Item) -> Void
+  ) throws(APIError) -> Response {
+    let prefix = "\(list)\u{1}"
+    if let after, !after.hasPrefix(prefix) {
+      // An empty page would look like the end of the list.
+      throw APIError(.validation, "cursor: not one of this list's; begin again without it")
+    }
+    let items = Self.rest(of: all, after: after?.dropFirst(prefix.count).description, offset: offset, key: key)
+    return answer(Array(items.prefix(limit)), total: all.count, key: { prefix + key($0) }, write: write)
   }
 
   /// What follows, in the order of `key`, which is what a cursor holds: it stays good when what it was made of is gone.
