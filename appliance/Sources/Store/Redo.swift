@@ -85,7 +85,7 @@ struct Redo {
         return
       }
       switch body {
-      case .inline(let bytes): try tree.write(Array(bytes), at: path)
+      case .inline(let bytes): try tree.rewrite(Array(bytes), at: path)
       case .staged(let name): try move(name, to: path, id: mutation.id)
       }
       summary.documents += 1

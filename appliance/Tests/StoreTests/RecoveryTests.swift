@@ -65,6 +65,33 @@ import Testing
     #expect(try store.bytes(document.record.fileID) == bytes)
   }
 
+  /// Simulation seed 1865: the same for a small document, whose name a failed sync of its directory dropped.
+  @Test(arguments: 0..<12) func aNameThatAFailedSyncDroppedIsMadeAgain(_ seed: UInt64) async throws {
+    let fixture = try StoreFixture()
+    let disk = SimulatedDisk(seed: seed)
+    for name in ["data", "wal"] { try disk.makeTree("\(fixture.root)/\(name)") }
+    var store = try fixture.open(disk)
+    let upload = try store.beginUpload(FileDraft(filename: "report.pdf", uploadedBy: "ivanov"))
+    try await upload.write(pattern(500))
+    let document = try await upload.prepare(expected: nil, attributes: nil).document
+    store.committer.commit([Command(action: .put(document), actor: Actor("test")) { _ in }])
+    store.shared.placements.place(upTo: 64)
+    let id = document.record.fileID
+    let path = try #require(try store.document(id)).path
+    disk.faults.failAt = disk.steps + 1
+    disk.faults.failure = .syncFailed
+    #expect(throws: DiskError.self) {
+      try disk.syncDirectory(RealDisk.parent(of: store.absolute(path)), .documentDirectory)
+    }
+    disk.kill()
+    store = try fixture.open(disk)
+    store.keeper.run()
+    disk.cutPower()
+    store = try fixture.open(disk)
+    #expect(try store.bytes(id) == pattern(500))
+    #expect(disk.files(below: "\(fixture.root)/data/files").count == 2)
+  }
+
   @Test func aCursorIsBelievedOnlyInItsOwnHistory() async throws {
     let fixture = try StoreFixture(threads: true)
     var store = try fixture.open()
