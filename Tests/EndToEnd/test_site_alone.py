@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from artstore.certificates import KeyPair, openssl
 from artstore.client import Document
-from artstore.converge import build_wrong_clock
 from artstore.postgres import PrivatePostgres
 from artstore.programs import Appliance, ControlPlane, Fleet
+from artstore.wrongclock import build_wrong_clock
 
 DAY = 86_400
 DOCUMENT = Document("alone.txt", b"written while nobody answered", "text/plain")

@@ -12,7 +12,6 @@ import csv
 import hashlib
 import json
 import random
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,6 +27,7 @@ from .partitions import Link, Links
 from .postgres import PrivatePostgres
 from .processes import interruptible
 from .programs import Appliance, ControlPlane, Fleet, ServiceAccount
+from .wrongclock import build_wrong_clock
 
 _HOLDINGS = (
     "COPY (SELECT file_id, e.storage_id, f.epoch, f.lsn, f.missing_since IS NOT NULL AS missing,"
@@ -131,22 +131,6 @@ class Writer(threading.Thread):
 
     def _admin(self) -> Client:
         return Client(self._converge.plane.url("admin"), self._converge.admin_token(), timeout=30)
-
-
-def build_wrong_clock(folder: Path) -> Path:
-    """The library that gives a program the clock of a badly kept machine; clang comes with Swift."""
-    library = folder / "wrongclock.so"
-    source = Path(__file__).with_name("wrongclock.c")
-    done = subprocess.run(
-        ["clang", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", str(library), str(source)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise NotConverged(f"the library of wrong clocks could not be built: {done.stderr.strip()}")
-    return library
 
 
 class Converge:
