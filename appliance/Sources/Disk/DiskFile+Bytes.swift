@@ -76,7 +76,7 @@ extension Disk {
   /// temporary name, sync, rename, directory sync.
   public func replace(_ path: String, with bytes: [UInt8]) throws(DiskError) {
     let temporary = path + ".tmp"
-    let file = try open(temporary, .replace)
+    let file = try openAnew(temporary)
     defer { file.close() }
     try file.write(bytes, at: 0)
     try file.sync(.stateBytes)
@@ -84,6 +84,13 @@ extension Disk {
     try rename(temporary, to: path)
     try syncDirectory(Self.parent(of: path), .stateName)
     try reached(.stateRenamed)
+  }
+
+  /// A file that nothing is left of from before, for writing: under a name that is made now. One that a process left
+  /// behind may show although a failed sync dropped its name, and renaming it would then not last.
+  public func openAnew(_ path: String) throws(DiskError) -> any DiskFile {
+    do throws(DiskError) { try unlink(path) } catch { if !error.isMissing { throw error } }
+    return try open(path, .replace)
   }
 
   /// Makes a directory and its missing parents, below `root`, which must exist. Every new name is made durable.

@@ -87,7 +87,7 @@ struct ActiveSegment: ~Copyable {
     _ bytes: [UInt8], at path: String, reserving room: Int, isRoomNeeded: Bool, disk: any Disk
   ) throws(DiskError) -> any DiskFile {
     let temporary = path + ".new"
-    let file = try disk.open(temporary, .replace)
+    let file = try disk.openAnew(temporary)
     do throws(DiskError) {
       try reserve(room, in: file, isNeeded: isRoomNeeded)
       try file.write(bytes, at: 0)

@@ -59,7 +59,7 @@ public final class JournalArchive: Sendable {
   /// The frame's last bytes: the checksum of its content.
   private func write(_ raw: any DiskFile, count: Int, number: UInt64) throws(DiskError) -> [UInt8] {
     let temporary = path(number) + ".tmp"
-    let file = try disk.open(temporary, .replace)
+    let file = try disk.openAnew(temporary)
     defer { file.close() }
     func compressed<Result>(_ body: () throws(LZ4Frame.Failure) -> Result) throws(DiskError) -> Result {
       do throws(LZ4Frame.Failure) {

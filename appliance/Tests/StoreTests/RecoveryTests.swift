@@ -92,6 +92,24 @@ import Testing
     #expect(disk.files(below: "\(fixture.root)/data/files").count == 2)
   }
 
+  /// Simulation seed 80138045868655: the same for a temporary file that a process left behind, which a segment was then
+  /// written into.
+  @Test(arguments: 0..<12) func aTemporaryFileLeftBehindIsNotUsed(_ seed: UInt64) async throws {
+    let fixture = try StoreFixture()
+    let disk = SimulatedDisk(seed: seed)
+    for name in ["data", "wal"] { try disk.makeTree("\(fixture.root)/\(name)") }
+    try fixture.open(disk).close()
+    let left = "\(fixture.root)/wal/000000000000000001.wal.new"
+    try disk.open(left, .replace).close()
+    disk.faults.failAt = disk.steps + 1
+    disk.faults.failure = .syncFailed
+    #expect(throws: DiskError.self) { try disk.syncDirectory("\(fixture.root)/wal", .segmentName) }
+    disk.kill()
+    let lsn = try fixture.open(disk).summary.lastLSN
+    disk.cutPower()
+    #expect(try fixture.open(disk).summary.lastLSN > lsn)
+  }
+
   @Test func aCursorIsBelievedOnlyInItsOwnHistory() async throws {
     let fixture = try StoreFixture(threads: true)
     var store = try fixture.open()
