@@ -182,7 +182,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   }
 
   private func waitMilliseconds() -> CInt {
-    if nextJob < local.count { return 0 }
+    // Whoever waits for a turn gets it after this one: nothing else may come that would end it.
+    if nextJob < local.count || longestWaiting < waitingForTurn.count { return 0 }
     guard let due = timers.earliest, due != .never else { return -1 }
     // From the turn's beginning: the clock is not asked again for what its jobs took.
     let left = due.nanoseconds - now.nanoseconds

@@ -35,4 +35,20 @@ struct FairnessTests {
     }
     #expect(try #require(asked) < 100, "of 400 tasks that were ready when the socket was")
   }
+
+  /// Two handshakes that began in one turn of a loop that then had nothing else to do: the second one hung.
+  @Test func whoWaitsForATurnGetsItOnAnIdleLoop() async throws {
+    try await onLoop { loop in
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask {
+          await loop.takeTurn()
+          // Its peer is slow. Ends by being cancelled.
+          do { try await IO.sleep(.seconds(600)) } catch { return }
+        }
+        group.addTask { await loop.takeTurn() }
+        await group.next()
+        group.cancelAll()
+      }
+    }
+  }
 }
