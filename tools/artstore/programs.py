@@ -17,6 +17,22 @@ from .processes import Process, ProcessFailed
 ROLES = ("admin", "ingester", "query", "console")
 
 
+def _run(
+    program: Path, arguments: tuple[str, ...], settings: Mapping[str, str], check: bool
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(program), *arguments],
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check and done.returncode != 0:
+        raise ProcessFailed(f"{program.name} {' '.join(arguments)} failed: {done.stderr.strip()}")
+    return done
+
+
 class Appliance:
     """One storage appliance in `directory`. It keeps its address and its data over `start` and `kill`."""
 
@@ -68,17 +84,7 @@ class Appliance:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a subcommand with this appliance's configuration."""
-        done = subprocess.run(
-            [str(self._program), *arguments],
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            raise ProcessFailed(f"artstore-appliance {' '.join(arguments)} failed: {done.stderr.strip()}")
-        return done
+        return _run(self._program, arguments, self.settings, check)
 
     def client(
         self, identity: KeyPair | None = None, authority: Path | None = None, token: str | None = None
@@ -158,17 +164,7 @@ class ControlPlane:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a subcommand with this control plane's configuration."""
-        done = subprocess.run(
-            [str(self._program), *arguments],
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            raise ProcessFailed(f"artstore-controlplane {' '.join(arguments)} failed: {done.stderr.strip()}")
-        return done
+        return _run(self._program, arguments, self.settings, check)
 
     def url(self, role: str) -> str:
         return f"http://127.0.0.1:{self.ports[role]}"
