@@ -33,8 +33,6 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   var handedOver: HandedOver?
   /// It has kept still for a while and has no task: the channel asks it, and `parkEnded` gets it a new one.
   private(set) var isParked = false
-  /// Counted among the loop's connections.
-  var isCounted = false
   /// Why somebody else closed it.
   private var fate: ConnectionEnd?
   /// Its place among the loop's connections.
@@ -77,7 +75,9 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   }
 
   private func serveRequests() async {
-    do {
+    do throws(ConnectionEnd) {
+      // Its place may have gone to another one of the same burst before it began.
+      guard !stream.channel.isClosed else { throw .stopped }
       if phase == .handshake { try await shakeHands() }
       while let head = try await nextHead() {
         guard try await exchange(head), !context.isStopping else {

@@ -54,6 +54,8 @@ extension HTTPServer {
     }
     do {
       let connection = try connection(descriptor, remote, context)
+      // At once: the next one of the same burst may need its place.
+      context.add(connection)
       metrics.connections.set(Double(admission.open), configuration.name)
       return connection
     } catch {
@@ -99,7 +101,6 @@ extension HTTPServer {
   }
 
   private func run(_ connection: HTTPConnection, _ context: LoopContext) async {
-    if !connection.isCounted { context.add(connection) }
     await connection.serve()
     if !connection.isParked { ended(connection, context) }
   }

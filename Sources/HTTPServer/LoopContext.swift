@@ -60,7 +60,6 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
   }
 
   func add(_ connection: HTTPConnection) {
-    connection.isCounted = true
     connection.place = connections.count
     connections.append(connection)
   }
@@ -83,7 +82,7 @@ final class LoopContext: @unchecked Sendable {  // made, used and dropped on one
       cursor = cursor + 1 < connections.count ? cursor + 1 : 0
       let connection = connections[cursor]
       guard !onlyHandshakes || connection.isShakingHands, !connection.stream.channel.isClosed,
-        let age = connection.expendable(now: loop.now), age > oldest?.age ?? .zero
+        let age = connection.expendable(now: loop.now), oldest.map({ age > $0.age }) ?? true
       else { continue }
       oldest = (connection, age)
     }

@@ -111,6 +111,29 @@ struct ConnectionLimitsTests {
     }
   }
 
+  /// Of a burst that a busy loop takes in one turn, the later ones take the places of the earlier ones too.
+  @Test func aBurstMakesRoomForItself() async throws {
+    let blocking = Route(.get, "/blocking", RunningServer.open) { _ in
+      usleep(200_000)
+      return .text(.ok, "done")
+    }
+    var limits = HTTPLimits()
+    limits.connectionsMax = 3
+    try await RunningServer.with(LimitsTests.routes + [blocking], limits: limits) { server in
+      try await server.pool.run {
+        let busy = try RawClient(server.address)
+        try busy.send("GET /blocking HTTP/1.1\r\nHost: x\r\n\r\n")
+        usleep(50_000)
+        let burst = try (0..<8).map { _ in try RawClient(server.address) }
+        #expect(try busy.answer().text == "done")
+        #expect(try burst[0].rest().isEmpty && burst[1].rest().isEmpty, "gone, and not refused")
+        try burst[7].send(Self.hello)
+        #expect(try burst[7].answer().text == "hello")
+      }
+      #expect(LimitsTests.refusals(server, "evicted") && !LimitsTests.refusals(server, "connections"))
+    }
+  }
+
   @Test func handshakesAreAdmittedAtARate() {
     var limits = HTTPLimits()
     limits.handshakesPerSecondMax = 10
