@@ -91,6 +91,13 @@ def dealt(pid: int, call: Call, what: str, log: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def dealt_to(pid: int, file: Path, name: str, what: str, log: Path) -> Iterator[None]:
+    """Deals a fault in the next call of `name` on that file, whichever thread makes it."""
+    with _traced(["-f", "-P", str(file), f"--trace={name}", "-e", f"inject={name}:{what}:when=1"], [pid], log):
+        yield
+
+
 def was_dealt(log: Path) -> bool:
     return "INJECTED" in log.read_text(errors="replace")
 

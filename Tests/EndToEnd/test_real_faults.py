@@ -7,13 +7,14 @@ the second, and so on to the last.
 from __future__ import annotations
 
 import http.client
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from artstore.client import APIFailure, Document
 from artstore.processes import ProcessFailed
-from faults import SYNCS, Call, dealt, recorded, until, was_dealt
+from faults import SYNCS, Call, dealt, dealt_to, recorded, until, was_dealt
 from site_alone import SiteAlone
 
 SMALL = b"a small document, inside the journal record " * 50
@@ -164,6 +165,28 @@ def test_a_failed_sync_stops_all_writing_at_once(programs: str, directory: Path,
     dealt = [call for call in syncs if any(stage.fail_in(call, body) for _ in range(2))]
     assert len(dealt) >= (1 if body is SMALL else 3), f"of {[str(call) for call in syncs]} only {dealt} came again"
     stage.site.appliance.stop()
+
+
+def test_an_index_whose_disk_fails_is_rebuilt_meanwhile(programs: str, directory: Path) -> None:
+    stage = Stage(directory, programs)
+    stage.begin()
+    client = stage.site.client()
+    for _ in range(5):
+        assert stage.upload(SMALL)
+    cursor = json.loads(client.call("GET", "/api/v1/changes").expect(200).body.splitlines()[-1])["cursor"]
+    log_of_sqlite = stage.site.appliance.data / "index/index.sqlite-wal"
+    with dealt_to(stage.pid, log_of_sqlite, "pwrite64", "error=EIO", stage.log):
+        assert stage.upload(SMALL)
+        until("a write of the index fails", lambda: was_dealt(stage.log))
+    # Nobody restarts anything, and nothing stops.
+    assert stage.upload(SMALL)
+    until("the index is back", lambda: client.call("GET", "/api/v1/files").status == 200, seconds=30)
+    stage.check(SMALL)
+    assert client.call("GET", f"/api/v1/changes?after={cursor}").code == "CURSOR_EXPIRED"
+    assert stage.upload(LARGE)
+    stage.site.appliance.stop()
+    done = stage.site.appliance.command("fsck", "--json", check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_failed_sync_at_the_start_stops_it_and_says_why(programs: str, directory: Path) -> None:

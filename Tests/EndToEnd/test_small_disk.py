@@ -1,4 +1,5 @@
-"""Real ENOSPC: an appliance whose journal lies on a disk of 55 MB beside a foreign file that takes the rest."""
+"""Real ENOSPC: an appliance whose journal, documents or index lie on a disk of 55 MB beside a foreign file that takes
+the rest."""
 
 from __future__ import annotations
 
@@ -42,6 +43,23 @@ class Filling:
             self.sums[str(answer.json["file_id"])] = document.sha256()
         return answer
 
+    def delete(self, file_id: str) -> None:
+        self.client.call("DELETE", f"/api/v1/files/{file_id}").expect(204)
+        del self.sums[file_id]
+
+    def is_full(self) -> bool:
+        """For documents of every size."""
+        return all(self.upload(size).status == 507 for size in (LARGE, SMALL))
+
+    def readiness(self) -> str:
+        return self.client.call("GET", "/health/ready").body.decode()
+
+    def check_each(self) -> None:
+        """Everything acknowledged is served."""
+        for file_id, wanted in self.sums.items():
+            status, digest, _ = self.client.download_sha256(f"/api/v1/files/{file_id}/download")
+            assert (status, digest) == (200, wanted)
+
     def check(self) -> None:
         """Everything acknowledged is listed and served; nothing else is."""
         items = self.client.call("GET", "/api/v1/files?limit=1000&status=active").expect(200).json["items"]
@@ -49,9 +67,7 @@ class Filling:
         for item in items:
             if (allowed := self.descriptions.get(item["file_id"])) is not None:
                 assert item.get("description") in allowed
-        for file_id, wanted in self.sums.items():
-            status, digest, _ = self.client.download_sha256(f"/api/v1/files/{file_id}/download")
-            assert (status, digest) == (200, wanted)
+        self.check_each()
 
     def resumes(self) -> None:
         """Writes go on by themselves."""
@@ -100,6 +116,115 @@ def test_the_last_block_goes_in_the_middle_of_the_journal(
         filling.check()
     finally:
         filling.end()
+
+
+def test_the_last_block_goes_under_the_documents(
+    programs: str, directory: Path, disks: Callable[[str], Path]
+) -> None:
+    disk = disks("documents")
+    elsewhere = {"SE_WAL_DIR": str(directory / "wal"), "SE_INDEX_DIR": str(directory / "index")}
+    filling = Filling(directory, programs, {"SE_DATA_DIR": str(disk / "data"), **elsewhere})
+    foreign = ForeignFile(disk)
+    filling.start()
+    try:
+        for _ in range(1000):
+            answers = {filling.upload(size).status for size in (SMALL, LARGE)}
+            assert answers <= {201, 507}
+            if answers == {507}:
+                break
+        assert filling.is_full() and len(filling.sums) > 100
+        filling.check()
+        # Room for some small ones, which goes while they are taken in: the journal has them, the tree may not.
+        for file_id in list(filling.sums)[:20]:
+            filling.delete(file_id)
+        until("there is room", lambda: filling.upload(SMALL).status == 201)
+        _upload_while(filling, foreign.fill)
+        until("uploads are refused", filling.is_full)
+        filling.check()
+        for _ in range(2):
+            filling.site.appliance.kill()
+            foreign.fill()
+            filling.start()
+            filling.check()
+            assert filling.is_full()
+        # Deletes are taken, and what they free is foreign at once.
+        for file_id in list(filling.sums)[:5]:
+            filling.delete(file_id)
+        foreign.fill()
+        filling.check()
+        foreign.remove()
+        filling.resumes()
+        filling.check()
+    finally:
+        filling.end()
+
+
+def _upload_while(filling: Filling, fill: Callable[[], None]) -> None:
+    """Small documents until one is refused; the disk fills up meanwhile."""
+    filler = threading.Thread(target=fill)
+    filler.start()
+    until("one is refused", lambda: filling.upload(SMALL).status == 507, seconds=60)
+    filler.join()
+
+
+def test_the_last_block_goes_under_the_index(programs: str, directory: Path, disks: Callable[[str], Path]) -> None:
+    disk = disks("index")
+    filling = Filling(directory, programs, {"SE_INDEX_DIR": str(disk / "index")})
+    foreign = ForeignFile(disk)
+    filling.start()
+    try:
+        for _ in range(30):
+            assert filling.upload(SMALL).status == 201
+        assert filling.upload(LARGE).status == 201
+        until("there is a reserve", lambda: (disk / "index/reserve").exists())
+        # It is for a start as well: whoever stopped cleanly has left SQLite without its log.
+        assert filling.site.appliance.stop() == 0
+        foreign.fill()
+        filling.start()
+        filling.check()
+        assert filling.is_full()
+        filling.delete(next(iter(filling.sums)))
+        filling.check()
+        _stall(filling, foreign)
+        assert filling.is_full()
+        some = next(iter(filling.sums))
+        assert filling.client.call("GET", f"/api/v1/files/{some}").expect(200).json["description"] == "no room"
+        filling.delete(some)
+        assert filling.client.call("GET", f"/api/v1/files/{some}/download").status == 404
+        filling.check_each()
+        # A list without what waits would be wrong.
+        assert filling.client.call("GET", "/api/v1/files").code == "OVERLOADED"
+        filling.site.appliance.kill()
+        foreign.fill()
+        filling.start()
+        filling.check_each()
+        assert filling.client.call("GET", f"/api/v1/files/{some}/download").status == 404
+        assert filling.is_full()
+        foreign.remove()
+        filling.resumes()
+        filling.check()
+        assert "takes no changes" not in filling.readiness()
+        until("there is a reserve again", lambda: (disk / "index/reserve").exists())
+    finally:
+        filling.end()
+
+
+def _stall(filling: Filling, foreign: ForeignFile) -> None:
+    """Changes descriptions, each of which is taken, until the index's disk has not one block for them. Meanwhile
+    `foreign` takes whatever becomes free."""
+    deadline = time.monotonic() + 60
+    number = 0
+    while "takes no changes" not in filling.readiness():
+        assert time.monotonic() < deadline, "the index never met the full disk"
+        number += 1
+        foreign.fill()
+        for file_id in filling.sums:
+            path, text = f"/api/v1/files/{file_id}", f"{number} {_LONG}"[:1000].strip()
+            filling.client.call("PATCH", path, {"description": text}).expect(200)
+            filling.descriptions[file_id] = {text}
+    for file_id in filling.sums:
+        filling.client.call("PATCH", f"/api/v1/files/{file_id}", {"description": "no room"}).expect(200)
+        filling.descriptions[file_id] = {"no room"}
 
 
 def _describe(filling: Filling, seconds: float, foreign: ForeignFile) -> bool:

@@ -104,8 +104,9 @@ public struct RealDisk: Disk {
       let name = String(decoding: text.filter { $0 >= 0x20 }, as: UTF8.self)
       throw DiskError("lock", path, code: EWOULDBLOCK, holder: name.isEmpty ? "another process" : name)
     }
-    try file.truncate(to: 0)
+    // Into the block that it has: a full disk is no reason not to start.
     try file.write(Array(holder.utf8), at: 0)
+    try file.truncate(to: holder.utf8.count)
     return file
   }
 

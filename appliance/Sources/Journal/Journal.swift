@@ -10,6 +10,7 @@ internal import Disk
 //   000000000000000002.wal            the next one's file, named ahead (decision 0071): without a whole header and
 //                                     all zeros behind it, it was not begun and counts for nothing
 //   spare-1                           a file of zeros for a segment to come; never holds anything
+//   reserve                           blocks for a start on a full disk (decision 0102); never holds anything
 //   000000000000000001.wal.torn-42    a torn tail that recovery set aside (LSN 42 was the first that was not whole)
 //   archive/000000000000000001.wal.lz4  sealed segments, LZ4 frames that `lz4 -d` reads
 //   archive/anchor.json               where the chain begins after older archives were pruned
@@ -65,7 +66,8 @@ internal import Disk
 //
 //   What is read back after a crash may be in the page cache only, and vanish with the next power cut after it was
 //   served. So the active segment's valid bytes are first copied to a new file, synced, and renamed over the old one.
-//   Without room for that the file is synced where it lies, dropped from the page cache, and read once more.
+//   Without room for that, the reserve's included, the file is synced where it lies, dropped from the page cache, and
+//   read once more.
 //
 // FAILURE
 //

@@ -8,6 +8,7 @@ public final class JournalRecovery {
   let configuration: JournalConfiguration
   let disk: any Disk
   let time: any TimeSource
+  private let reserve: JournalReserve
   private var segments: [UInt64] = []
   private var active: (header: SegmentHeader, bytes: [UInt8], file: any DiskFile)?
   /// LSN of the last whole record; 0 in a new journal.
@@ -34,6 +35,7 @@ public final class JournalRecovery {
     self.configuration = configuration
     self.disk = disk
     self.time = time
+    reserve = JournalReserve(configuration, disk: disk)
     do throws(DiskError) {
       segments = try Self.segments(in: configuration.directory, disk: disk)
     } catch {
@@ -113,16 +115,35 @@ public final class JournalRecovery {
     let journal = Journal(
       configuration, disk: disk, time: time, segment: segment, lastLSN: lastLSN, holdsHistory: holdsHistory,
       spares: spares)
-    if journal.segmentEpoch != configuration.epoch { try journal.seal() }
     let now = time.now()
+    let lsn: UInt64
+    do throws(JournalError) {
+      lsn = try Self.begin(incarnation, first, in: journal, epoch: configuration.epoch, at: now)
+    } catch {
+      guard error.isFull, try isReserveReleased() else { throw error }
+      lsn = try Self.begin(incarnation, first, in: journal, epoch: configuration.epoch, at: now)
+    }
+    incarnations.append(Incarnation(id: incarnation, firstLSN: lsn))
+    return journal
+  }
+
+  /// The first batch; the LSN of the incarnation's record. After a full disk it can be done again.
+  private static func begin(
+    _ incarnation: UInt64, _ first: [(type: RecordType, payload: [UInt8])], in journal: Journal, epoch: UInt64,
+    at now: Timestamp
+  ) throws(JournalError) -> UInt64 {
+    if journal.segmentEpoch != epoch { try journal.seal() }
     let lsn = journal.add(.incarnation) { writer in
       writer.uint64(incarnation)
       writer.uint64(UInt64(bitPattern: now.microseconds))
     }
     for (type, payload) in first { journal.add(type) { $0.raw(payload) } }
     _ = try journal.commit()
-    incarnations.append(Incarnation(id: incarnation, firstLSN: lsn))
-    return journal
+    return lsn
+  }
+
+  private func isReserveReleased() throws(JournalError) -> Bool {
+    do throws(DiskError) { return try reserve.release() } catch { throw .disk(error) }
   }
 
   private func firstSegment() throws(JournalError) -> ActiveSegment {
@@ -247,13 +268,16 @@ extension JournalRecovery {
         file: reader.file, offset: reader.offset,
         reason: "\(reason), but the index holds changes up to LSN \(attestedLSN)")
     }
+    // Without the zeros of a file that was made ahead.
+    let end = reader.bytes.lastIndex { $0 != 0 } ?? 0
+    let torn = reader.bytes[reader.offset..<max(reader.offset, end + 1)]
     let tail = TornTail(
       file: "\(reader.file).torn-\(reader.lastLSN + 1)", lsn: reader.lastLSN + 1, offset: reader.offset,
-      bytes: reader.bytes.count - reader.offset, reason: reason)
+      bytes: torn.count, reason: reason)
     do throws(DiskError) {
-      let aside = try ActiveSegment.install(
-        Array(reader.bytes[reader.offset...]), at: tail.file, reserving: 0,
-        isRoomNeeded: false, disk: disk)
+      let aside = try reserve.lending { () throws(DiskError) in
+        try ActiveSegment.install(Array(torn), at: tail.file, reserving: 0, isRoomNeeded: false, disk: disk)
+      }
       aside.close()
     } catch {
       throw .disk(error)
@@ -269,9 +293,10 @@ extension JournalRecovery {
       try disk.reached(.recoveryCopied)
       let file: any DiskFile
       do throws(DiskError) {
-        file = try ActiveSegment.install(
-          valid, at: reader.file, reserving: configuration.segmentBytesMax,
-          isRoomNeeded: false, disk: disk)
+        file = try reserve.lending { () throws(DiskError) in
+          try ActiveSegment.install(
+            valid, at: reader.file, reserving: configuration.segmentBytesMax, isRoomNeeded: false, disk: disk)
+        }
       } catch {
         guard error.isFull else { throw error }
         file = try confirmed(reader, valid: valid)

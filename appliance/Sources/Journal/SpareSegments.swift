@@ -47,10 +47,14 @@ public final class SpareSegments: Sendable {
   /// The thread: until `wake` is closed. `failed` hears of a failed sync of the directory.
   public func run(failed: (DiskError) -> Void) {
     repeat {
+      keepReserve()
       while prepare() {}
       if let failure { failed(failure) }
     } while wake.take(upTo: 1, timeout: nil) != nil
   }
+
+  /// The start's reserve, when it was given up or never made.
+  public func keepReserve() { JournalReserve(configuration, disk: disk).keep() }
 
   /// A sync of the journal's directory failed: final, as any is. What others had changed in it may have been dropped,
   /// and their own next sync would not tell.

@@ -40,7 +40,8 @@ final class Capacity: Sendable {
     self.limit = limit
     headroomConfigured = headroom
     self.time = time
-    state = Mutex(State(space: try disk.space(directory), readAt: time.uptime()))
+    // What was read is of one disk: the first who asks reads them all.
+    state = Mutex(State(space: try disk.space(directory), readAt: time.uptime() - Self.freshness))
   }
 
   struct Figures: Sendable, Hashable {

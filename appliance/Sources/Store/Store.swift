@@ -128,6 +128,7 @@ public final class Store: Sendable {
     } catch { /* see above */  }
     let isDue = keeper.isDue
     if isDue { keeper.run() }
+    spares.keepReserve()
     spares.prepare()
     if let failure = spares.failure { shared.status.stop(failure.description) }
     return commits > 0 || isDue || shared.placements.placedThrough != before

@@ -48,7 +48,7 @@ struct Serve {
       context, appliance, listeners, inherited: inherited, loops: loops,
       metrics: HTTPServerMetrics(metrics, prefix: "se_"), logger: logger)
     try confinement.filterCalls(logger, metrics)
-    try publish(servers, state)
+    publish(servers, state, logger)
     defer { withdraw(state, logger) }
     tellClaimCode(state, onboarding, logger)
     let reloading = Reloading(context, onboarding, own, logger: logger)
@@ -91,10 +91,16 @@ struct Serve {
     return configuration
   }
 
-  private func publish(_ servers: Servers, _ state: StateDirectory) throws {
-    try state.publish(
-      ListenAddresses(
-        pid: getpid(), api: "\(servers.apiAddress)", probe: "\(servers.probeAddress)", startedAt: context.time.now()))
+  /// Only `status` and those who start this program ask for it: a full disk is no reason not to serve.
+  private func publish(_ servers: Servers, _ state: StateDirectory, _ logger: Logger) {
+    let addresses = ListenAddresses(
+      pid: getpid(), api: "\(servers.apiAddress)", probe: "\(servers.probeAddress)", startedAt: context.time.now())
+    do {
+      try state.publish(addresses)
+    } catch {
+      logger.warning("state/addresses.json cannot be written: status will not find this process", ["error": .error(error)])
+      withdraw(state, logger)
+    }
   }
 
   private func withdraw(_ state: StateDirectory, _ logger: Logger) {

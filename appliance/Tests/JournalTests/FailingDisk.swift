@@ -21,6 +21,10 @@ final class FailingDisk: Disk {
     writesLeft.store(writes, ordering: .relaxed)
     isFull.store(true, ordering: .relaxed)
   }
+  /// Nothing can be written until the journal's reserve is given up.
+  func fillUpButForTheReserve() { isStuck.store(true, ordering: .relaxed) }
+  fileprivate let isStuck = Atomic(false)
+
   var calls: [String] { called.withLock { $0 } }
   private let isFull = Atomic(false)
   private let writesLeft = Atomic(0)
@@ -29,6 +33,7 @@ final class FailingDisk: Disk {
   fileprivate func note(_ call: String) { called.withLock { $0.append(call) } }
   /// True once after `fillUp`.
   fileprivate func takesFull() -> Bool {
+    if isStuck.load(ordering: .relaxed) { return true }
     guard isFull.load(ordering: .relaxed) else { return false }
     guard writesLeft.load(ordering: .relaxed) == 0 else {
       writesLeft.subtract(1, ordering: .relaxed)
@@ -41,11 +46,17 @@ final class FailingDisk: Disk {
     FailingFile(try real.open(path, mode), disk: self)
   }
   func rename(_ path: String, to target: String) throws(DiskError) { try real.rename(path, to: target) }
-  func unlink(_ path: String) throws(DiskError) { try real.unlink(path) }
+  func unlink(_ path: String) throws(DiskError) {
+    note("unlink \(path.split(separator: "/").last ?? "")")
+    try real.unlink(path)
+    if path.hasSuffix("/reserve") { isStuck.store(false, ordering: .relaxed) }
+  }
   func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
   func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
   func syncDirectory(_ path: String, _ site: SyncSite) throws(DiskError) {
     syncs.add(1, ordering: .relaxed)
+    note("sync \(site)")
+    if failsSync { throw .failed("fsync", path) }
     try real.syncDirectory(path, site)
   }
   func list(_ path: String) throws(DiskError) -> [DirectoryEntry] { try real.list(path) }
@@ -87,7 +98,10 @@ private final class FailingFile: DiskFile {
     disk.note("truncate to \(size)")
     try real.truncate(to: size)
   }
-  func allocate(_ count: Int) throws(DiskError) { try real.allocate(count) }
+  func allocate(_ count: Int) throws(DiskError) {
+    if disk.isStuck.load(ordering: .relaxed) { throw .full("fallocate", path) }
+    try real.allocate(count)
+  }
   func startWriteback(at offset: Int, count: Int) { real.startWriteback(at: offset, count: count) }
   func dropCache() { real.dropCache() }
   func size() throws(DiskError) -> Int { try real.size() }

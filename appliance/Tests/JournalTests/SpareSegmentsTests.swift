@@ -134,6 +134,50 @@ import Testing
     #expect(try fixture.disk.list(fixture.directory).map(\.name).filter { $0.hasSuffix(".wal") }.count == 3)
   }
 
+  /// A file system that copies on write may have no room for bytes of a file that is there. A whole header may be in it
+  /// all the same: with its name that would be a segment, and the one before may not go on.
+  @Test func aSegmentThatCannotBeBegunLosesItsNameDurablyAndTheOneBeforeGoesOn() throws {
+    let disk = FailingDisk()
+    let fixture = try JournalFixture(disk: disk)
+    fixture.configuration.segmentBytesMax = 8192
+    let spares = SpareSegments(fixture.configuration, disk: disk)
+    let journal = try start(fixture, spares)
+    let first = [UInt8](repeating: 7, count: 600)
+    try fixture.commit(journal, [first])
+    while spares.prepare() {}
+    disk.fillUp()
+    do {
+      try fixture.commit(journal, [[1]])
+      Issue.record("the change of segments did not meet the full disk")
+    } catch let error as JournalError {
+      #expect(error.isFull)
+    }
+    let name = "000000000000000002.wal"
+    let refused = try #require(disk.calls.firstIndex(of: "full"))
+    #expect(Array(disk.calls[refused...]) == ["full", "unlink \(name)", "sync segmentNotBegun"])
+    #expect(try disk.list(fixture.directory).allSatisfy { $0.name != name })
+    try fixture.commit(journal, [[2]])
+    #expect(journal.segmentNumber == 1)
+    #expect(try fixture.notes(fixture.recover()) == [first, [2]])
+    #expect(try fixture.verify().isEmpty)
+  }
+
+  @Test func aSyncThatFailsThereIsFinal() throws {
+    let disk = FailingDisk()
+    let fixture = try JournalFixture(disk: disk)
+    fixture.configuration.segmentBytesMax = 8192
+    let spares = SpareSegments(fixture.configuration, disk: disk)
+    let journal = try start(fixture, spares)
+    try fixture.commit(journal, [[UInt8](repeating: 7, count: 600)])
+    while spares.prepare() {}
+    disk.fillUp()
+    disk.failsSync = true
+    #expect(throws: JournalError.self) { try fixture.commit(journal, [[1]]) }
+    disk.failsSync = false
+    #expect(journal.failure?.isFull == false, "what was removed may come back: nothing goes on")
+    #expect(throws: JournalError.self) { try fixture.commit(journal, [[2]]) }
+  }
+
   @Test func whatAnotherProcessLeftIsRemoved() throws {
     let fixture = try JournalFixture()
     fixture.configuration.segmentBytesMax = 1024

@@ -192,6 +192,23 @@ import Testing
     again.close()
   }
 
+  /// The placer may be done with a document before the committer has handed its row over.
+  @Test func aDocumentWhoseFileTheRebuildFindsFirstEntersOnce() async throws {
+    let fixture = try StoreFixture()
+    let store = try fixture.open()
+    defer { store.close() }
+    let index = store.shared.index
+    let made = try await store.prepared(pattern(10))
+    let row = IndexRow(
+      made.record, json: made.json, path: made.path, lsn: index.appliedLSN + 1, changedAt: fixture.clock.now())
+    index.condemn(SQLiteError(attempt: "test", code: 11, message: "damaged"))
+    try index.renew(generation: 5)
+    try index.write { (writer) throws(SQLiteError) in try writer.merge([row]) }
+    index.take([.upsert(row, isNew: true)], through: row.lsn)
+    #expect(!index.isBroken && index.settledLSN == row.lsn)
+    #expect(index.settledSnapshot.totals.counts[FileStatus.active.number].files == 1)
+  }
+
   @Test func theReserveIsKeptWhereThereIsRoomAndGivenUpOnce() throws {
     let fixture = try StoreFixture()
     let directory = fixture.configuration.indexDirectory
