@@ -118,9 +118,43 @@ def test_the_last_block_goes_in_the_middle_of_the_journal(
         filling.end()
 
 
-def test_the_last_block_goes_under_the_documents(
+def test_a_start_on_a_full_disk_sets_a_torn_tail_aside(
     programs: str, directory: Path, disks: Callable[[str], Path]
 ) -> None:
+    disk = disks("journal")
+    journal = disk / "appliance"
+    filling = Filling(directory, programs, {"SE_WAL_DIR": str(journal)})
+    foreign = ForeignFile(disk)
+    filling.start()
+    try:
+        for _ in range(20):
+            assert filling.upload(SMALL).status == 201
+        until("there is a reserve", lambda: (journal / "reserve").exists())
+        filling.site.appliance.kill()
+        _tear(journal)
+        foreign.fill()
+        filling.start()
+        assert [tail.stat().st_size for tail in journal.glob("*.torn-*")] == [3000]
+        filling.check()
+        foreign.fill()
+        until("uploads are refused", filling.is_full)
+        foreign.remove()
+        filling.resumes()
+        until("there is a reserve again", lambda: (journal / "reserve").exists(), seconds=30)
+    finally:
+        filling.end()
+
+
+def _tear(journal: Path) -> None:
+    """As if a batch had reached the disk in part."""
+    active = max(path for path in journal.glob("*.wal") if path.read_bytes().startswith(b"ARTSJNL"))
+    end = (len(active.read_bytes().rstrip(b"\0")) + 7) // 8 * 8
+    with active.open("r+b") as file:
+        file.seek(end)
+        file.write(b"\xff" * 3000)
+
+
+def test_the_last_block_goes_under_the_documents(programs: str, directory: Path, disks: Callable[[str], Path]) -> None:
     disk = disks("documents")
     elsewhere = {"SE_WAL_DIR": str(directory / "wal"), "SE_INDEX_DIR": str(directory / "index")}
     filling = Filling(directory, programs, {"SE_DATA_DIR": str(disk / "data"), **elsewhere})

@@ -1,8 +1,8 @@
 internal import Disk
 
 /// `reserve` beside the segments: blocks for two of them, which a start gives up when its disk is full. It needs room
-/// to copy the active segment, to set a torn tail aside, and for a new segment when that one is used up (decision 0102).
-/// Nothing is ever in it, and nothing depends on it but such a start.
+/// to copy the active segment, to set a torn tail aside, and for a new segment when that one is used up (decision
+/// 0102). Nothing is ever in it, and nothing depends on it but such a start.
 struct JournalReserve: Sendable {
   private let path: String
   private let bytes: Int

@@ -50,7 +50,8 @@ public final class SpareSegments: Sendable {
       keepReserve()
       while prepare() {}
       if let failure { failed(failure) }
-    } while wake.take(upTo: 1, timeout: nil) != nil
+      // Also without being told: where there was no room there may be some.
+    } while wake.take(upTo: 1, timeout: .seconds(10)) != nil
   }
 
   /// The start's reserve, when it was given up or never made.

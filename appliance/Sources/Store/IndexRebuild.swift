@@ -4,8 +4,8 @@ internal import Journal
 internal import StorageAPI
 internal import Synchronization
 
-/// Fills an empty index from every `attr.json`, while the store serves: at the start, or when the one in use broke. What
-/// is not in the tree when this begins is in the index already, or waits to enter it, and newer always wins.
+/// Fills an empty index from every `attr.json`, while the store serves: at the start, or when the one in use broke.
+/// What is not in the tree when this begins is in the index already, or waits to enter it, and newer always wins.
 final class IndexRebuild: Sendable {
   private let tree: DocumentTree
   private let index: Index

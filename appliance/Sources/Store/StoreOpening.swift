@@ -233,10 +233,19 @@ struct StoreOpening {
 
   /// Replaces whatever index there is.
   private func newIndex(_ identity: IndexIdentity, isComplete: Bool) throws(StoreError) -> Index {
-    do throws(SQLiteError) {
-      try Index.removeFiles(in: configuration.indexDirectory)
+    let directory = configuration.indexDirectory
+    func create() throws(SQLiteError) -> Index {
+      try Index.removeFiles(in: directory)
       return try Index.create(
-        configuration.indexDirectory, identity: identity, generation: random.uint64() >> 1, isComplete: isComplete)
+        directory, identity: identity, generation: random.uint64() >> 1, isComplete: isComplete)
+    }
+    do throws(SQLiteError) {
+      do throws(SQLiteError) {
+        return try create()
+      } catch {
+        guard error.isPassing, Index.releaseReserve(in: directory) else { throw error }
+        return try create()
+      }
     } catch {
       throw .index(error.description)
     }

@@ -98,7 +98,7 @@ struct Serve {
     do {
       try state.publish(addresses)
     } catch {
-      logger.warning("state/addresses.json cannot be written: status will not find this process", ["error": .error(error)])
+      logger.warning("state/addresses.json cannot be written: status will not find us", ["error": .error(error)])
       withdraw(state, logger)
     }
   }
