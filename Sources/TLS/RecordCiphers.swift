@@ -9,3 +9,8 @@ enum RecordCiphers: Sendable {
 
   var areOurs: Bool { self == .fastest && artstore_gcm_is_available() == 1 }
 }
+
+extension TLSServerContext {
+  /// Whose AES-GCM seals records on this machine: `ipsec-mb` or `openssl`.
+  public static var recordCipher: String { RecordCiphers.fastest.areOurs ? "ipsec-mb" : "openssl" }
+}
