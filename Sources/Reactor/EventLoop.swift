@@ -46,6 +46,8 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   private var waitingForTurn: [UnsafeContinuation<Void, Never>] = []
   private var longestWaiting = 0
   private var isTurnTaken = false
+  /// Who was given a turn has not gone on yet: there is a row of jobs before it.
+  private var isTurnPending = false
   private var scratchMemory: UnsafeMutableRawBufferPointer?
   var watchers = WatcherTable()
   var timers = Timers()
@@ -121,11 +123,14 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
       return
     }
     await withUnsafeContinuation { waitingForTurn.append($0) }
+    isTurnPending = false
   }
 
   private func giveTurn() {
+    if isTurnPending { return }
     isTurnTaken = longestWaiting < waitingForTurn.count
     guard isTurnTaken else { return }
+    isTurnPending = true
     waitingForTurn[longestWaiting].resume()
     longestWaiting += 1
     // Room is given back when most of it is behind us: each place is moved once at most.
