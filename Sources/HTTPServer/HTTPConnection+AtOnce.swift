@@ -20,7 +20,7 @@ enum HandedOver {
 /// usual way from where this stopped.
 extension HTTPConnection: ChannelReader {
   func readyToRead() -> Deadline? {
-    guard phase == .idle, requestNumber > 0, !context.isStopping, input.isEmpty, stream.output.count == 0 else {
+    guard phase == .idle, !context.isStopping, input.isEmpty, stream.output.count == 0 else {
       return nil
     }
     let scratch = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<32_768])

@@ -5,21 +5,27 @@ internal import Telemetry
 extension HTTPServer {
   /// Takes connections until the listener is closed, then waits for those that are open.
   func accept(_ listener: Channel, _ context: LoopContext) async {
+    let groups = (0..<Self.taskGroups).map { _ in ConnectionTasks() }
     await withDiscardingTaskGroup { group in
+      for tasks in groups { group.addTask { await tasks.run { await self.run($0, context) } } }
+      var next = 0
+      func giveTask(to connection: HTTPConnection) {
+        groups[next].add(connection)
+        next = (next + 1) % groups.count
+      }
       // Nobody parks once nobody gives tasks.
       defer {
-        for connection in context.takeWoken() { group.addTask { await self.run(connection, context) } }
+        for connection in context.takeWoken() { giveTask(to: connection) }
         context.endParked()
+        for tasks in groups { tasks.end() }
       }
       context.listener = listener
       var inARow = 0
       while !listener.isClosed {
-        for connection in context.takeWoken() { group.addTask { await self.run(connection, context) } }
+        for connection in context.takeWoken() { giveTask(to: connection) }
         switch listener.accept() {
         case .connection(let descriptor, let remote):
-          if let connection = admit(descriptor, remote, context) {
-            group.addTask { await self.run(connection, context) }
-          }
+          if let connection = admit(descriptor, remote, context) { giveTask(to: connection) }
           inARow += 1
           if inARow % Self.acceptedInARow == 0 { await Task.yield() }
         case .none:

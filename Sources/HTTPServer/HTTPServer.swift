@@ -26,6 +26,8 @@ public final class HTTPServer: Service {
   let admission: Admission
   /// Connections taken in one go before others on the loop get their turn.
   static let acceptedInARow = 8
+  /// Groups that the tasks of one loop's connections are spread over.
+  static let taskGroups = 32
 
   public init(
     _ configuration: HTTPServerConfiguration, router: Router, loops: EventLoopGroup, logger: Logger,

@@ -32,12 +32,22 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   /// So many jobs run before sockets are looked at again: what can be answered at once must not wait for a crowd of
   /// tasks that all have a little to do.
   private static let jobsInARow = 16
+  /// And no other one is begun when those took so many nanoseconds.
+  private static let jobsInARowMax: Int64 = 100_000
+  /// A loop that was awake for so many nanoseconds offers its core to whoever else wants it. Where there are fewer
+  /// cores than threads with work (other loops, whoever syncs the disk, other programs), these would get it at the
+  /// scheduler's next tick only, up to 4 ms later: the loop seldom sleeps when a crowd keeps it busy.
+  private static let awakeMax: Int64 = 200_000
+  /// A wait for events that took longer was a sleep.
+  private static let sleepMin: Int64 = 20_000
   private var actions: [@Sendable (EventLoop) -> Void] = []
   private var isStopping = false
   /// Who waits to do something that takes long, the first at `longestWaiting`.
   private var waitingForTurn: [UnsafeContinuation<Void, Never>] = []
   private var longestWaiting = 0
   private var isTurnTaken = false
+  /// Who was given a turn has not gone on yet: there is a row of jobs before it.
+  private var isTurnPending = false
   private var scratchMemory: UnsafeMutableRawBufferPointer?
   var watchers = WatcherTable()
   var timers = Timers()
@@ -113,11 +123,14 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
       return
     }
     await withUnsafeContinuation { waitingForTurn.append($0) }
+    isTurnPending = false
   }
 
   private func giveTurn() {
+    if isTurnPending { return }
     isTurnTaken = longestWaiting < waitingForTurn.count
     guard isTurnTaken else { return }
+    isTurnPending = true
     waitingForTurn[longestWaiting].resume()
     longestWaiting += 1
     // Room is given back when most of it is behind us: each place is moved once at most.
@@ -144,10 +157,15 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
     clinux_name_thread("loop-\(index)")
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 512)
     defer { events.deallocate() }
+    var awakeSince = now.nanoseconds
     while !isStopping {
       runJobs()
+      let before = clinux_monotonic_nanoseconds()
+      let isLong = before - awakeSince > Self.awakeMax
+      if isLong { sched_yield() }
       let count = epoll_wait(epoll, events, 512, waitMilliseconds())
       now = Deadline(nanoseconds: clinux_monotonic_nanoseconds())
+      if isLong || now.nanoseconds - before > Self.sleepMin { awakeSince = now.nanoseconds }
       for index in 0..<max(0, Int(count)) {
         let token = clinux_event_token(events + index)
         if token == WatcherTable.wakeupToken {
@@ -166,11 +184,13 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   private func runJobs() {
     let executor = asUnownedTaskExecutor()
     let end = min(local.count, nextJob + Self.jobsInARow)
-    while nextJob < end {
+    guard nextJob < end else { return }
+    let late = clinux_monotonic_nanoseconds() + Self.jobsInARowMax
+    repeat {
       let job = local[nextJob]
       nextJob += 1
       job.runSynchronously(on: executor)
-    }
+    } while nextJob < end && clinux_monotonic_nanoseconds() < late
     if nextJob == local.count {
       local.removeAll(keepingCapacity: true)
       nextJob = 0

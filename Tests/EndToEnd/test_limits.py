@@ -158,6 +158,19 @@ def _half_a_head(bench: Bench) -> int:
     return status(connection)
 
 
+def _announce(count: int, length: int) -> Callable[[Bench], int]:
+    """The last answer to `count` uploads that are announced and never sent."""
+
+    def hit(bench: Bench) -> int:
+        named = "Upload-Metadata: filename YQ==,filetype YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFt"
+        head = f"POST /api/v1/uploads HTTP/1.1\r\nTus-Resumable: 1.0.0\r\nUpload-Length: {length}\r\n{named}"
+        *before, last = [bench.ask(head) for _ in range(count)]
+        assert before == [201] * (count - 1)
+        return last
+
+    return hit
+
+
 def _trickle(bench: Bench) -> int:
     connection = bench.begin_upload(1 << 20, b"x")
     connection.settimeout(0.5)
@@ -193,6 +206,12 @@ CASES = [
     Case("SE_IDLE_TIMEOUT", "1s", lambda bench: ends(bench.tls()), 0, _refusal("idle_timeout")),
     Case("SE_BODY_TIMEOUT", "1s", lambda bench: status(bench.begin_upload(9, b"x")), 408, _refusal("body_timeout")),
     Case("SE_MIN_BYTES_PER_SECOND", "1048576", _trickle, 408, _refusal("body_pace")),
+    Case("SE_MAX_FILE_BYTES", "1024", lambda bench: status(bench.begin_upload(1025, b"x")), 413, _answers(413)),
+    Case("SE_MAX_FILE_BYTES", "1024", _announce(1, 1025), 413, _answers(413)),
+    Case("SE_MAX_UPLOADS_PER_SUBJECT", "2", _announce(3, 1), 429, _answers(429)),
+    Case("SE_MAX_UPLOAD_BYTES_PER_SUBJECT", "1048576", _announce(2, 600_000), 429, _answers(429)),
+    Case("SE_CAPACITY_BYTES", "1048576", lambda bench: status(bench.begin_upload(1 << 21, b"x")), 507, _answers(507)),
+    Case("SE_CAPACITY_BYTES", "1048576", _announce(2, 600_000), 507, _answers(507)),
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 import Glibc
 import Reactor
+import Synchronization
 import Testing
 
 /// Sockets are looked at again before a crowd of tasks has had its turn.
@@ -36,6 +37,60 @@ struct FairnessTests {
     #expect(try #require(asked) < 100, "of 400 tasks that were ready when the socket was")
   }
 
+  @Test func longTasksAreNotRunInARow() async throws {
+    let asked = try await onLoop { loop in
+      let (a, b) = connectedPair()
+      defer { close(b) }
+      let channel = try Channel(descriptor: a, loop: loop)
+      defer { channel.close() }
+      try await channel.readable(until: .never, "test")
+      nonisolated(unsafe) let record = Record()  // everything here runs on one loop
+      #expect(channel.park(until: .never, "test", reader: record))
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { put(b) }
+        for _ in 0..<12 {
+          group.addTask {
+            spin(.milliseconds(1))
+            record.tasksBefore += 1
+          }
+        }
+      }
+      return record.tasksWhenAsked
+    }
+    #expect(try #require(asked) < 6, "of 12 long tasks that were ready when the socket was")
+  }
+
+  final class Race: Sendable {
+    let order = Mutex<[Int]>([])
+    let arrived = Atomic(0)
+  }
+
+  /// Two loops with much to do on one core: each gets it again before the scheduler's tick, which comes after some
+  /// forty of these tasks.
+  @Test func aBusyLoopLetsOthersHaveItsCore() async throws {
+    let group = try EventLoopGroup(loops: 2)
+    defer { group.shutdown() }
+    let race = Race()
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      for loop in group.loops {
+        tasks.addTask(executorPreference: loop) {
+          try stayOnFirstCore()
+          race.arrived.add(1, ordering: .relaxed)
+          while race.arrived.load(ordering: .relaxed) < 2 { sched_yield() }
+          for _ in 0..<400 {
+            spin(.microseconds(100))
+            race.order.withLock { $0.append(loop.index) }
+            await Task.yield()
+          }
+        }
+      }
+      try await tasks.waitForAll()
+    }
+    let all = race.order.withLock { $0 }
+    let changes = zip(all, all.dropFirst()).count { $0 != $1 }
+    #expect(changes > 80, "of 800 tasks")
+  }
+
   /// Two handshakes that began in one turn of a loop that then had nothing else to do: the second one hung.
   @Test func whoWaitsForATurnGetsItOnAnIdleLoop() async throws {
     try await onLoop { loop in
@@ -51,4 +106,23 @@ struct FairnessTests {
       }
     }
   }
+}
+
+/// Keeps the thread busy.
+private func spin(_ duration: Duration) {
+  let start = ContinuousClock.now
+  while ContinuousClock.now - start < duration {}
+}
+
+/// Pins the thread to the first of the cores that it may use. These calls are GNU's: the Glibc module has none of them.
+private func stayOnFirstCore() throws {
+  typealias Affinity = @convention(c) (pid_t, Int, UnsafeMutablePointer<UInt>) -> CInt
+  let get = unsafeBitCast(try #require(dlsym(nil, "sched_getaffinity")), to: Affinity.self)
+  let set = unsafeBitCast(try #require(dlsym(nil, "sched_setaffinity")), to: Affinity.self)
+  var cores = [UInt](repeating: 0, count: 16)
+  #expect(get(0, 128, &cores) >= 0)
+  let word = try #require(cores.firstIndex { $0 != 0 })
+  var first = [UInt](repeating: 0, count: 16)
+  first[word] = 1 << cores[word].trailingZeroBitCount
+  #expect(set(0, 128, &first) == 0)
 }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import paths, progress
+from . import paths, progress, swiftpackage
 
 SANITIZERS = ("thread", "address")
 PACKAGES = ("kit", "appliance")
@@ -34,6 +34,7 @@ def run(sanitizer: str, package: str) -> tuple[str, bool]:
         "SIMULATION_SEEDS": "100",
         "SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH": str(os.cpu_count() or 2),
     }
+    swiftpackage.forget_plan(folder / sanitizer, "debug")
     with log.open("w") as output:
         built = subprocess.run(
             ["swift", "build", "--build-tests", *command], stdout=output, stderr=subprocess.STDOUT, check=False

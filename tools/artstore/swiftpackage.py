@@ -52,10 +52,14 @@ def _forget_other_plan(package: str, configuration: str) -> None:
     last = paths.SWIFT / f"{configuration}.package"
     if last.exists() and last.read_text() == package:
         return
-    for plan in [paths.SWIFT / f"{configuration}.yaml", *paths.SWIFT.glob(f"*/{configuration}/description.json")]:
-        plan.unlink(missing_ok=True)
+    forget_plan(paths.SWIFT, configuration)
     paths.SWIFT.mkdir(parents=True, exist_ok=True)
     last.write_text(package)
+
+
+def forget_plan(folder: Path, configuration: str) -> None:
+    for plan in [folder / f"{configuration}.yaml", *folder.glob(f"*/{configuration}/description.json")]:
+        plan.unlink(missing_ok=True)
 
 
 def _run(command: list[str], log: Path, status: Callable[[str], None] | None) -> tuple[int, list[str]]:

@@ -4,17 +4,26 @@ import FoundationEssentials
 import HTTP
 import StorageAPI
 import Store
+import Synchronization
 import Testing
 
 /// A clock that tests move.
-final class TestClock: TimeSource, @unchecked Sendable {  // tests move it from one task only
-  var time = Timestamp("2026-11-20T14:30:12Z")!
-  var elapsed: Duration = .zero
+final class TestClock: TimeSource, Sendable {
+  private let state = Mutex((time: Timestamp("2026-11-20T14:30:12Z")!, elapsed: Duration.zero))
+
+  /// Threads of the store read it while a test moves it.
+  var time: Timestamp {
+    get { state.withLock { $0.time } }
+    set { state.withLock { $0.time = newValue } }
+  }
+
   func now() -> Timestamp { time }
-  func uptime() -> Duration { elapsed }
+  func uptime() -> Duration { state.withLock { $0.elapsed } }
   func advance(_ duration: Duration) {
-    time = time + duration
-    elapsed += duration
+    state.withLock { state in
+      state.time = state.time + duration
+      state.elapsed += duration
+    }
   }
 }
 
