@@ -165,6 +165,37 @@ import Testing
     #expect(fixture.refusal() != nil)
   }
 
+  /// A segment written anew with another record: every CRC, length and LSN is right, and only the hash in the next
+  /// header tells.
+  @Test func aForgedSegmentBreaksTheChain() throws {
+    func written(changing changed: Int?) throws -> JournalFixture {
+      let fixture = try JournalFixture()
+      fixture.configuration.segmentBytesMax = 1024
+      let journal = try fixture.start()
+      for number in 0..<20 {
+        try fixture.commit(journal, [[UInt8](repeating: number == changed ? 99 : UInt8(number), count: 200)])
+      }
+      #expect(journal.segmentNumber > 4)
+      return fixture
+    }
+    let (fixture, forger) = (try written(changing: nil), try written(changing: 4))
+    let (whole, forged) = (try fixture.bytes(2), try forger.bytes(2))
+    #expect(try fixture.bytes(1) == forger.bytes(1))
+    #expect(whole.count == forged.count && whole != forged && whole.prefix(128) == forged.prefix(128))
+    try fixture.write(forged, 2)
+    #expect(fixture.refusal()?.description.contains("SHA-256") == true)
+    #expect(try fixture.verify().contains { $0.contains("SHA-256") })
+    // The same once it is archived.
+    try fixture.write(whole, 2)
+    let archive = try JournalArchive(fixture.configuration, disk: fixture.disk)
+    let other = try JournalArchive(forger.configuration, disk: forger.disk)
+    for segment in try fixture.recover().sealed { try archive.take(segment) }
+    for segment in try forger.recover().sealed.prefix(2) { try other.take(segment) }
+    #expect(try fixture.verify().isEmpty)
+    try Data(contentsOf: URL(filePath: other.path(2))).write(to: URL(filePath: archive.path(2)))
+    #expect(try fixture.verify().contains { $0.contains("SHA-256") })
+  }
+
   @Test func theArchiveIsReadByOthersAndPrunedBehindAnAnchor() throws {
     let fixture = try JournalFixture()
     fixture.configuration.segmentBytesMax = 1024
