@@ -267,7 +267,7 @@ final class WriteLanes: Sendable {
   fileprivate let threads: DiskWorkers
   fileprivate let time: any TimeSource
   private let gathering = Atomic(0)
-  static let gatheringMax = 64
+  static let gatheringMax = 128
 
   /// Without threads lanes write on the caller's: for simulations.
   init(threads count: Int, gatherBytes: Int, time: any TimeSource) throws(DiskError) {
