@@ -23,7 +23,7 @@ from storage import STORE, STORE_DOCUMENTS, TEN_THOUSAND, THOUSAND, UPLOAD, buil
 
 @cache
 def large_store() -> Path:
-    """A store of STORE_DOCUMENTS documents, made by the engine once for all rows, unless STORE names a folder with one."""
+    """A store of STORE_DOCUMENTS documents, made by the engine once for all rows; or the one in the folder STORE."""
     folder = Path(STORE) if STORE else BUILD / "store"
     data = folder / "appliance" / "data"
     if not STORE:

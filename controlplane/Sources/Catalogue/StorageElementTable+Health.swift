@@ -14,7 +14,7 @@ public struct HealthSample: Sendable {
 }
 
 extension StorageElementTable {
-  /// Those that no replica has taken on to poll within `pause`; now the caller has. Two that ask at once share them out.
+  /// Those that no replica has taken on to poll within `pause`; now the caller has. Two that ask at once share them.
   public func claimPolls(pause: Duration) async throws(PostgresError) -> [StorageElement] {
     let rows = try await pool.query(
       """
