@@ -3,8 +3,8 @@ internal import Crypto
 internal import Synchronization
 
 /// Hashes a large document's pieces, in their order, on a thread that is not its connection's: hashing takes as long as
-/// receiving, and the two then go on at once (decision 0073). Waking it costs as much as hashing some 20 KiB, so what comes
-/// fast is handed over in larger portions. A bounded amount waits; then the sender does.
+/// receiving, and the two then go on at once (decision 0073). Waking it costs as much as hashing some 20 KiB, so what
+/// comes fast is handed over in larger portions. A bounded amount waits; then the sender does.
 final class DigestLane: Sendable {
   /// Pieces after which other lanes get their turn.
   private static let turnMax = 32

@@ -2,8 +2,8 @@ internal import Core
 internal import Disk
 internal import Synchronization
 
-/// Writes a large document's pieces to its file, in their order, on a thread that is not its connection's: a write waits
-/// for the device when it has enough to do, and receiving, hashing and writing go on at once (decision 0095).
+/// Writes a large document's pieces to its file, in their order, on a thread that is not its connection's: a write
+/// waits for the device when it has enough to do, and receiving, hashing and writing go on at once (decision 0095).
 ///
 /// Pieces that come fast are gathered and written many at once, in whole pages that the disk need not keep; what comes
 /// slowly is written as it comes. The file is closed by this, never under a write. One task uses it.
@@ -54,7 +54,8 @@ final class WriteLane: Sendable {
   /// Up to here everything is written.
   var written: Int { state.withLock { $0.position - $0.flyingBytes } }
 
-  /// Takes the next bytes; whether they come fast, and more may be waited for. Throws what an earlier write failed with.
+  /// Takes the next bytes; whether they come fast, and more may be waited for. Throws what an earlier write failed
+  /// with.
   @discardableResult
   func add(_ bytes: [UInt8]) throws(DiskError) -> Bool {
     let (isFast, begins) = try state.withLock { (state) throws(DiskError) in
