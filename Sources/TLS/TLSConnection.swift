@@ -93,7 +93,9 @@ public final class TLSConnection {
   }
 
   /// Read in one go while much is expected: fewer system calls; the memory goes back whenever nothing is left in it.
-  private static let longReadAheadBytes = 131_072
+  /// Eight records as they come (RFC 8446 §5.2: 5 + 16,384 + 1 + 16 bytes) and what OpenSSL aligns them by: with a
+  /// little less the last one of them would need a system call of its own for its end.
+  private static let longReadAheadBytes = 8 * 16_406 + 3
 
   /// Says whether many records are expected, from the next time that nothing is left to read.
   public func expectsMuch(_ isMuch: Bool) {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Every call by which the engine, SQLite included, changes a disk.
 SYNCS = ("fdatasync", "fsync", "syncfs")
-CHANGES = ("openat", "pwrite64", "rename", "unlink", "mkdir", "ftruncate", "fallocate", *SYNCS)
+CHANGES = ("openat", "pwrite64", "pwritev2", "rename", "unlink", "mkdir", "ftruncate", "fallocate", *SYNCS)
 _ENTRY = re.compile(r"^(\d+) +(\w+)\((.*)$")
 
 

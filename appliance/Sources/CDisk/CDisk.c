@@ -82,11 +82,44 @@ int artstore_start_writeback(int descriptor, int64_t offset, int64_t count) {
   return sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 }
 
-int artstore_drop_cache(int descriptor) {
-  int status = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+int artstore_drop_range(int descriptor, int64_t offset, int64_t count) {
+  int status = posix_fadvise(descriptor, offset, count, POSIX_FADV_DONTNEED);
   if (status == 0) return 0;
   errno = status;
   return -1;
+}
+
+int artstore_drop_cache(int descriptor) { return artstore_drop_range(descriptor, 0, 0); }
+
+// Linux 6.14; the C library of the build may not know it.
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x00000080
+#endif
+
+int artstore_write_pieces(int descriptor, struct iovec *pieces, int count, int64_t offset, int *uncached) {
+  enum { PIECES_MAX = 1024 };
+  while (count > 0) {
+    int some = count < PIECES_MAX ? count : PIECES_MAX;
+    ssize_t written = pwritev2(descriptor, pieces, some, offset, *uncached ? RWF_DONTCACHE : 0);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      // What a file system says that does not know it, and a kernel that does not.
+      if (!*uncached || (errno != EOPNOTSUPP && errno != EINVAL)) return -1;
+      *uncached = 0;
+      continue;
+    }
+    offset += written;
+    while (count > 0 && (size_t)written >= pieces->iov_len) {
+      written -= (ssize_t)pieces->iov_len;
+      pieces++;
+      count--;
+    }
+    if (count > 0) {
+      pieces->iov_base = (char *)pieces->iov_base + written;
+      pieces->iov_len -= (size_t)written;
+    }
+  }
+  return 0;
 }
 
 int artstore_open(const char *path, int flags, unsigned int mode) { return open(path, flags | O_CLOEXEC, mode); }

@@ -77,6 +77,12 @@ public protocol DiskFile: AnyObject, Sendable {
   /// Writes all of `bytes` at `offset`, extending the file when needed. Not durable before a sync.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DiskError)
 
+  /// Writes the pieces one after the other from `offset`, as `write` does: not durable before a sync. For bytes that
+  /// are not read soon: the disk begins to write them out by itself, and they need not stay in its cache. Whole pages
+  /// only: `offset` and the sum of the pieces are multiples of `DiskPage.bytes`, and nothing else is ever written to
+  /// these pages.
+  func writeBehind(_ pieces: [UnsafeRawBufferPointer], at offset: Int) throws(DiskError)
+
   /// Writes `count` zeros from the beginning. They will not be read soon: a disk may keep them out of its cache.
   func fillZeros(_ count: Int) throws(DiskError)
 
@@ -104,6 +110,11 @@ public protocol DiskFile: AnyObject, Sendable {
   func size() throws(DiskError) -> Int
 
   func close()
+}
+
+/// What a disk caches by.
+public enum DiskPage {
+  public static let bytes = 4096
 }
 
 /// A name in a directory.

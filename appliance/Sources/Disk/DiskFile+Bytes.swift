@@ -9,6 +9,15 @@ extension DiskFile {
     }
   }
 
+  /// By ordinary writes.
+  public func writeBehind(_ pieces: [UnsafeRawBufferPointer], at offset: Int) throws(DiskError) {
+    var offset = offset
+    for piece in pieces {
+      try write(piece, at: offset)
+      offset += piece.count
+    }
+  }
+
   /// Writes all of `bytes` at `offset`.
   public func write(_ bytes: [UInt8], at offset: Int) throws(DiskError) {
     try bytes.withUnsafeBufferPointer { (buffer) throws(DiskError) in

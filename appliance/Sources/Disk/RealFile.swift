@@ -7,6 +7,10 @@ final class RealFile: DiskFile {
   let path: String
   private let number: CInt
   private let isClosed = Atomic(false)
+  /// The kernel, or the file system, has no writes that leave its cache by themselves.
+  private let hasNoUncached = Atomic(false)
+  /// Then written out in pieces of this size; two are on their way before one leaves the cache.
+  private static let behindBytes = 8 << 20
 
   init(descriptor: CInt, path: String) {
     number = descriptor
@@ -41,6 +45,22 @@ final class RealFile: DiskFile {
       }
       done += count
     }
+  }
+
+  func writeBehind(_ pieces: [UnsafeRawBufferPointer], at offset: Int) throws(DiskError) {
+    var vectors = pieces.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) }
+    var isUncached: CInt = hasNoUncached.load(ordering: .relaxed) ? 0 : 1
+    guard artstore_write_pieces(number, &vectors, CInt(vectors.count), Int64(offset), &isUncached) == 0 else {
+      throw DiskError("pwritev2", path, code: errno)
+    }
+    if isUncached != 0 { return }
+    hasNoUncached.store(true, ordering: .relaxed)
+    let end = pieces.reduce(offset) { $0 + $1.count } / Self.behindBytes * Self.behindBytes
+    guard end > offset else { return }
+    startWriteback(at: end - Self.behindBytes, count: Self.behindBytes)
+    guard end >= 3 * Self.behindBytes else { return }
+    // What is still on its way stays; that is no loss.
+    _ = artstore_drop_range(number, Int64(end - 3 * Self.behindBytes), Int64(Self.behindBytes))
   }
 
   func fillZeros(_ count: Int) throws(DiskError) {

@@ -37,7 +37,8 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {  // ev
     if isClosed { throw .closed }
     if elements.count >= limit { throw .full }
     elements.append(element)
-    if elements.count == 1 { pthread_cond_broadcast(condition) }
+    // One for one: where several threads take, the others sleep on.
+    pthread_cond_signal(condition)
   }
 
   /// Waits until there is something, `timeout` has passed (then empty), or the queue is closed and empty (then nil).

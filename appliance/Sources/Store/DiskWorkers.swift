@@ -1,7 +1,8 @@
 internal import Disk
 internal import Journal
 
-/// A few threads for what takes long about large uploads (syncs, hashing), so that event loops never stand in it.
+/// A few threads for what takes long about large uploads (syncs, hashing, writes), so that event loops never stand in
+/// it.
 final class DiskWorkers: Sendable {
   private let queue: BoundedQueue<@Sendable () -> Void>
   private let threads: [DedicatedThread]

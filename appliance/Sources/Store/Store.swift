@@ -26,6 +26,7 @@ public final class Store: Sendable {
   let workers: DiskWorkers
   /// Apart from `workers`: a sync that takes a second must not keep others from hashing.
   let hashers: DiskWorkers
+  let writers: WriteLanes
   let keeper: Keeper
   let archive: JournalArchive
   private let spares: SpareSegments
@@ -89,6 +90,9 @@ public final class Store: Sendable {
     do throws(DiskError) {
       workers = try DiskWorkers("store-io", threads: configuration.runsThreads ? 2 : 0)
       hashers = try DiskWorkers("store-hash", threads: configuration.runsThreads ? 2 : 0)
+      writers = try WriteLanes(
+        threads: configuration.runsThreads ? 2 : 0, gatherBytes: configuration.stagedWriteBytes,
+        time: parts.shared.time)
       if configuration.runsThreads { try startThreads() }
     } catch {
       throw .disk(error)
@@ -158,6 +162,7 @@ public final class Store: Sendable {
     for thread in threads.withLock({ $0 }) { thread.join() }
     workers.stop()
     hashers.stop()
+    writers.stop()
     spares.close()
     if shared.status.readOnlyReason == nil {
       flush()

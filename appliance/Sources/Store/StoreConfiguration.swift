@@ -17,6 +17,8 @@ public struct StoreConfiguration: Sendable {
   public var fileBytesMax = 1 << 40
   /// Documents up to this many bytes travel inside the journal's record.
   public var smallDocumentBytesMax = 65_536
+  /// Bytes of a larger document that are gathered for one write, while they come fast.
+  public var stagedWriteBytes = 512 << 10
   /// Documents that one directory gets before the hour goes on in another.
   public var directoryDocumentsMax = 2048
   /// Uploads that may be open at once.

@@ -8,7 +8,7 @@ internal import Synchronization
 /// One document on its way in. Used by one task; releasing it without `finish` gives everything back.
 ///
 /// Small documents stay in memory until they travel inside their journal record. When one grows beyond that, it goes to
-/// `staging/`, written behind as it comes, and is synced before its record is written.
+/// `staging/`, hashed and written by other threads as it comes, and is synced before its record is written.
 public final class Upload: Sendable {
   public let id: FileID
   private let store: Store
@@ -26,17 +26,16 @@ public final class Upload: Sendable {
 
   /// Room is promised in steps of this many bytes when the length was not declared.
   static let reservationStep = 8 << 20
-  private static let writeBehindBytes = 8 << 20
 
   private struct State: ~Copyable {
     var buffer: [UInt8] = []
-    var file: (any DiskFile)?
+    /// Writes a document that is too large for memory, and has its file.
+    var writer: WriteLane?
     var count = 0
-    var writtenBehind = 0
     var reserved: Int
     var digest = SHA256()
-    /// Goes on with the digest of a document that is too large for memory.
-    var lane: DigestLane?
+    /// Goes on with the digest of such a document.
+    var hasher: DigestLane?
     var isOpen = true
   }
 
@@ -61,12 +60,14 @@ public final class Upload: Sendable {
 
   /// Takes the next bytes, hashing them. `FILE_TOO_LARGE`, `STORAGE_FULL`, `READ_ONLY`.
   public func write(_ bytes: [UInt8]) async throws(APIError) {
-    if let lane = try take(bytes) { await lane.room() }
+    guard let (hasher, writer) = try take(bytes) else { return }
+    await hasher.room()
+    await writer.room()
   }
 
   /// What may have to be waited for before the next piece.
   @discardableResult
-  func take(_ bytes: [UInt8]) throws(APIError) -> DigestLane? {
+  func take(_ bytes: [UInt8]) throws(APIError) -> (DigestLane, WriteLane)? {
     try state.withLock { (state) throws(APIError) in
       guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
       let total = state.count + bytes.count
@@ -81,39 +82,37 @@ public final class Upload: Sendable {
         guard store.reserve(more) else { throw .full }
         state.reserved += more
       }
+      let isFast: Bool
       do throws(DiskError) {
-        try append(bytes, &state)
+        isFast = try append(bytes, &state)
       } catch {
         throw store.refusal(error)
       }
-      if let lane = state.lane { lane.add(bytes) } else { state.digest.update(bytes) }
       state.count = total
-      return state.lane
+      guard let hasher = state.hasher, let writer = state.writer else {
+        state.digest.update(bytes)
+        return nil
+      }
+      hasher.add(bytes, isFast: isFast)
+      return (hasher, writer)
     }
   }
 
-  private func append(_ bytes: [UInt8], _ state: inout State) throws(DiskError) {
-    if state.file == nil, state.count + bytes.count <= store.configuration.smallDocumentBytesMax {
+  /// Whether the document comes fast.
+  private func append(_ bytes: [UInt8], _ state: inout State) throws(DiskError) -> Bool {
+    if let writer = state.writer { return try writer.add(bytes) }
+    if state.count + bytes.count <= store.configuration.smallDocumentBytesMax {
       state.buffer.append(contentsOf: bytes)
-      return
+      return false
     }
-    let file: any DiskFile
-    if let open = state.file {
-      file = open
-    } else {
-      file = try store.shared.tree.disk.open(stagingPath, .create)
-      state.file = file
-      state.lane = DigestLane(state.digest.copy(), on: store.hashers)
-      if let size = draft.declaredSize { try file.allocate(size) }
-      try file.write(state.buffer, at: 0)
-      state.buffer = []
-    }
-    try file.write(bytes, at: state.count)
-    let end = state.count + bytes.count
-    if end - state.writtenBehind >= Self.writeBehindBytes {
-      file.startWriteback(at: state.writtenBehind, count: end - state.writtenBehind)
-      state.writtenBehind = end
-    }
+    let writer = store.writers.lane(try store.shared.tree.disk.open(stagingPath, .create), at: 0)
+    state.writer = writer
+    state.hasher = DigestLane(
+      state.digest.copy(), on: store.hashers, portionBytes: store.configuration.stagedWriteBytes)
+    if let size = draft.declaredSize { try writer.file.allocate(size) }
+    try writer.add(state.buffer)
+    state.buffer = []
+    return try writer.add(bytes)
   }
 
   /// Makes the document durable and visible. `attributes`: when fields followed the bytes, the final draft (its id is
@@ -169,17 +168,17 @@ public final class Upload: Sendable {
     do throws(APIError) {
       let checked = attributes == nil ? mode : nil
       let draft = attributes ?? draft
-      let (lane, size, file, buffer) = try state.withLock { (state) throws(APIError) in
+      let (hasher, size, writer, buffer) = try state.withLock { (state) throws(APIError) in
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
-        return (state.lane, state.count, state.file, state.buffer)
+        return (state.hasher, state.count, state.writer, state.buffer)
       }
       let checksum: Checksum
-      if let lane { checksum = await lane.finish() } else { checksum = state.withLock { $0.digest.current() } }
+      if let hasher { checksum = await hasher.finish() } else { checksum = state.withLock { $0.digest.current() } }
       if let expected, expected != checksum { throw Self.mismatch(checksum, expected) }
       let document = try store.prepare(
-        draft, id: id, checksum: checksum, size: size, body: file == nil ? .inline(buffer) : .staged(stagingName),
+        draft, id: id, checksum: checksum, size: size, body: writer == nil ? .inline(buffer) : .staged(stagingName),
         hasChosenID: self.draft.id != nil, checkedIn: checked)
-      if let file { try await makeDurable(file) }
+      if let writer { try await makeDurable(writer) }
       return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
     } catch {
       abort()
@@ -187,12 +186,13 @@ public final class Upload: Sendable {
     }
   }
 
-  private func makeDurable(_ file: any DiskFile) async throws(APIError) {
+  private func makeDurable(_ writer: WriteLane) async throws(APIError) {
     let (disk, staging) = (store.shared.tree.disk, store.shared.tree.staging)
+    do throws(DiskError) { try await writer.flush() } catch { throw store.refusal(error) }
     do throws(DiskError) {
       try await store.workers.run { () throws(DiskError) in
         try disk.reached(.stagingWritten)
-        try file.sync(.stagingBytes)
+        try writer.file.sync(.stagingBytes)
         try disk.reached(.stagingSynced)
         try disk.syncDirectory(staging, .stagingName)
         try disk.reached(.stagingDirectorySynced)
@@ -210,11 +210,9 @@ public final class Upload: Sendable {
 
   /// Forgets the upload; nothing stays behind.
   public func abort() {
-    let file = state.withLock { state in
-      state.isOpen ? state.file : nil
-    }
+    let isStaged = state.withLock { $0.isOpen && $0.writer != nil }
     end()
-    guard file != nil else { return }
+    guard isStaged else { return }
     // What cannot be removed now is removed at the next start.
     try? store.shared.tree.disk.unlink(stagingPath)  // see the line above
   }
@@ -223,17 +221,17 @@ public final class Upload: Sendable {
   func forget() { state.withLock { $0.isOpen = false } }
 
   private func end(used: Int = 0) {
-    let (wasOpen, reserved, file) = state.withLock { state in
+    let (wasOpen, reserved, writer) = state.withLock { state in
       defer {
         state.isOpen = false
         state.reserved = 0
-        state.file = nil
+        state.writer = nil
         state.buffer = []
       }
-      return (state.isOpen, state.reserved, state.file)
+      return (state.isOpen, state.reserved, state.writer)
     }
     guard wasOpen else { return }
-    file?.close()
+    writer?.close()
     store.capacity.release(reserved, used: used)
     store.capacity.leave()
   }

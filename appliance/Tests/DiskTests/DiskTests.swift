@@ -58,6 +58,33 @@ import Testing
     #expect(try file.read(at: count / 2 | 1, count: 1) == [7])
   }
 
+  /// Where the disk has writes that leave its cache by themselves, and in memory, where it has none.
+  @Test(arguments: [false, true]) func piecesAreWrittenBehind(_ inMemory: Bool) throws {
+    let path = inMemory ? "/dev/shm/artstore-disk-\(UInt64.random(in: 0...(.max)))" : "\(root)/behind"
+    defer { try? disk.unlink(path) }  // a temporary file
+    let file = try disk.open(path, .create)
+    let bytes = SeededRandom(seed: 9).bytes(26 << 20)
+    try bytes.withUnsafeBytes { all throws in
+      try file.write(UnsafeRawBufferPointer(rebasing: all[..<8192]), at: 0)
+      var (at, step) = (8192, 512 << 10)
+      while at < all.count {
+        let end = min(all.count, at + step)
+        let cuts = [at, at + 1, (at + end) / 2, (at + end) / 2, end]
+        try file.writeBehind(zip(cuts, cuts.dropFirst()).map { UnsafeRawBufferPointer(rebasing: all[$0..<$1]) }, at: at)
+        (at, step) = (end, step + 4096)
+      }
+    }
+    try file.sync(.stateBytes)
+    #expect(try file.contents(limit: 32 << 20) == bytes)
+    file.dropCache()
+    #expect(try file.contents(limit: 32 << 20) == bytes)
+    let full = try disk.open("/dev/full", .update)
+    let page = [UInt8](repeating: 1, count: 4096)
+    #expect(throws: DiskError.full("pwritev2", "/dev/full")) {
+      try page.withUnsafeBytes { try full.writeBehind([$0], at: 0) }
+    }
+  }
+
   @Test func aFileIsPutIntoAnOpenDirectory() throws {
     try disk.makeDirectories("\(root)/d")
     let directory = try disk.open("\(root)/d", .directory)

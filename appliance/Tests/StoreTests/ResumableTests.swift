@@ -292,6 +292,7 @@ import Upkeep
   @Test(arguments: 0..<60)
   func anAcknowledgedOffsetSurvivesEveryCrash(_ seed: Int) async throws {
     let fixture = try StoreFixture()
+    fixture.configuration.stagedWriteBytes = 6000
     var random = SimulationRandom(seed: UInt64(seed))
     let disk = SimulatedDisk(seed: UInt64(seed) &* 7 &+ 5)
     for name in ["data", "wal", "index"] { try disk.makeTree("\(fixture.root)/\(name)") }

@@ -2,6 +2,7 @@
 // What the storage engine needs from Linux and the processor that Swift cannot reach by itself.
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `count` bytes, continuing from `crc` (0 to begin).
 uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count);
@@ -20,6 +21,13 @@ int artstore_start_writeback(int descriptor, int64_t offset, int64_t count);
 
 /// Drops clean pages of the whole file from the page cache: posix_fadvise(2). 0, or -1 with errno.
 int artstore_drop_cache(int descriptor);
+
+/// The same of a range.
+int artstore_drop_range(int descriptor, int64_t offset, int64_t count);
+
+/// Writes all the pieces, which it changes, one after the other from `offset`: pwritev2(2). While `*uncached` is 1, past
+/// what the page cache keeps (RWF_DONTCACHE); it becomes 0 where that is not to be had. 0, or -1 with errno.
+int artstore_write_pieces(int descriptor, struct iovec *pieces, int count, int64_t offset, int *uncached);
 
 /// openat(2) with O_CLOEXEC. The descriptor, or -1 with errno.
 int artstore_open(const char *path, int flags, unsigned int mode);

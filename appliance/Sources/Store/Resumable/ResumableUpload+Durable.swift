@@ -8,13 +8,24 @@ internal import Synchronization
 extension ResumableUpload {
   private static let rereadBytes = 1 << 20
 
-  /// Makes what was taken durable, bytes first, then the ledger that counts them.
+  /// Makes what was taken durable, bytes first, then the ledger that counts them. Throws what a write failed with, when
+  /// what came before it is.
   func persist() async throws(APIError) {
-    let found = session.state.withLock { state -> (file: any DiskFile, offset: Int)? in
-      guard let file = state.file, state.offset > state.durable else { return nil }
-      return (file, state.offset)
+    guard let writer = session.state.withLock({ $0.writer }) else { return }
+    do throws(DiskError) {
+      try await writer.flush()
+    } catch {
+      takeBack(to: writer.written)
+      // The first failure is the one to tell.
+      try? await persist(writer.file)  // see the line above
+      throw store.refusal(error)
     }
-    guard let (file, offset) = found else { return }
+    try await persist(writer.file)
+  }
+
+  private func persist(_ file: any DiskFile) async throws(APIError) {
+    let (offset, durable) = session.state.withLock { ($0.offset, $0.durable) }
+    guard offset > durable else { return }
     let now = store.shared.time.now()
     var ledger = session.ledger
     ledger.offset = offset

@@ -17,7 +17,6 @@ public struct ResumableUpload: Sendable {
   /// A restart of the machine loses at most this much of a piece that is coming in, or `syncInterval` of it.
   static let syncBytes = 16 << 20
   static let syncInterval: Duration = .seconds(5)
-  private static let writeBehindBytes = 8 << 20
 
   /// What a client is told.
   public struct Progress: Sendable {
@@ -169,7 +168,7 @@ public struct ResumableUpload: Sendable {
     let running = digests.map { RunningDigest($0.algorithm) }
     do {
       while let bytes = try await next() {
-        try write(bytes, isTentative: isVerified)
+        await (try write(bytes, isTentative: isVerified)).room()
         for digest in running { digest.update(bytes) }
         if isSyncDue { try await persist() }
       }
@@ -179,7 +178,11 @@ public struct ResumableUpload: Sendable {
           "the bytes that arrived do not have the \(declared.algorithm.rawValue) declared for them; "
             + "send the piece again", status: .checksumMismatch)
       }
-      if isVerified { acceptTentative() }
+      if isVerified {
+        // Whole or not at all: also when it cannot be written.
+        try await flush()
+        acceptTentative()
+      }
     } catch {
       if isVerified { dropTentative() }
       // What came is kept, so that a bad link comes forward with every try. When this fails the offset on the disk is
@@ -190,12 +193,12 @@ public struct ResumableUpload: Sendable {
     try await persist()
   }
 
-  private func write(_ bytes: [UInt8], isTentative: Bool) throws(APIError) {
+  private func write(_ bytes: [UInt8], isTentative: Bool) throws(APIError) -> WriteLane {
     try session.state.withLock { (state) throws(APIError) in
-      guard let file = state.file, state.phase == .open else { throw Self.missing }
-      let (start, end) = (state.end, state.end + bytes.count)
+      guard let writer = state.writer, state.phase == .open else { throw Self.missing }
+      let end = state.end + bytes.count
       guard end <= session.ledger.length else { throw tooLong }
-      do throws(DiskError) { try file.write(bytes, at: start) } catch { throw store.refusal(error) }
+      do throws(DiskError) { try writer.add(bytes) } catch { throw store.refusal(error) }
       store.capacity.stage(bytes.count)
       state.end = end
       if isTentative {
@@ -208,11 +211,13 @@ public struct ResumableUpload: Sendable {
         }
         state.offset = end
       }
-      if end - state.writtenBehind >= Self.writeBehindBytes {
-        file.startWriteback(at: state.writtenBehind, count: end - state.writtenBehind)
-        state.writtenBehind = end
-      }
+      return writer
     }
+  }
+
+  private func flush() async throws(APIError) {
+    let writer = session.state.withLock { $0.writer }
+    do throws(DiskError) { try await writer?.flush() } catch { throw store.refusal(error) }
   }
 
   private func acceptTentative() {
@@ -231,7 +236,19 @@ public struct ResumableUpload: Sendable {
       // What stays in the part is written over: nothing counts beyond the offset.
       store.capacity.stage(state.offset - state.end)
       state.end = state.offset
-      state.writtenBehind = min(state.writtenBehind, state.offset)
+    }
+  }
+
+  /// A write failed: what was taken beyond `written` is as if it had not come.
+  func takeBack(to written: Int) {
+    session.state.withLock { state in
+      let end = min(state.offset, written)
+      store.capacity.stage(end - state.end)
+      (state.offset, state.end) = (end, end)
+      guard state.hashed > end else { return }
+      // Read again when the last byte is there, as after a restart.
+      state.digest = SHA256()
+      state.hashed = 0
     }
   }
 
@@ -247,7 +264,7 @@ public struct ResumableUpload: Sendable {
     do throws(DiskError) {
       let file = try store.shared.tree.disk.open(path, .update)
       session.state.withLock { state in
-        state.file = file
+        state.writer = store.writers.lane(file, at: state.end)
         state.persistedAt = store.shared.time.uptime()
       }
     } catch {
@@ -257,8 +274,8 @@ public struct ResumableUpload: Sendable {
 
   private func closeFile() {
     session.state.withLock { state in
-      state.file?.close()
-      state.file = nil
+      state.writer?.close()
+      state.writer = nil
     }
   }
 }

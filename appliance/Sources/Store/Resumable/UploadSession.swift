@@ -24,8 +24,7 @@ final class UploadSession: Sendable {
     var end: Int
     var touchedAt: Timestamp
     /// Only during somebody's turn: uploads are many, descriptors are few.
-    var file: (any DiskFile)?
-    var writtenBehind: Int
+    var writer: WriteLane?
     var persistedAt: Duration = .zero
     /// Of the first `hashed` bytes; behind `offset` after a restart, until the end comes.
     var digest = SHA256()
@@ -46,7 +45,7 @@ final class UploadSession: Sendable {
     state = Mutex(
       State(
         phase: ledger.finished == true ? .finished : .open, offset: ledger.offset, durable: ledger.offset,
-        end: ledger.offset, touchedAt: ledger.touchedAt, writtenBehind: ledger.offset))
+        end: ledger.offset, touchedAt: ledger.touchedAt))
   }
 
   var phase: Phase { state.withLock { $0.phase } }

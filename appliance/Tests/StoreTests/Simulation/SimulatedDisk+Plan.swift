@@ -5,7 +5,7 @@ extension SimulatedDisk {
   enum Fault: String, CaseIterable, Hashable {
     case powerCut, powerCutInCall, kill, killInCall
     case writeFailed, syncFailed, renameFailed, otherFailed, readFailed, full, fullInWrite, fullInSync
-    case lostWrite, tornWrite, droppedWrite, lostName, survivedName, droppedName, lostDirectory
+    case behindWrite, lostWrite, tornWrite, droppedWrite, lostName, survivedName, droppedName, lostDirectory
   }
 
   /// A running checksum over every call and note.

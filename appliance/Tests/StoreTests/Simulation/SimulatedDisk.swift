@@ -85,6 +85,9 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     hasDealt = true
   }
 
+  /// No fault; for the report.
+  func sawBehindWrite() { faultCounts[.behindWrite, default: 0] += 1 }
+
   private func goDown(_ fault: Fault) {
     count(fault)
     isDown = true

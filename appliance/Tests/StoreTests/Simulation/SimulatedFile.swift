@@ -34,6 +34,20 @@ final class SimulatedFile: DiskFile, @unchecked Sendable {  // a simulation runs
     inode.take(.bytes(offset: offset, Array(bytes)))
   }
 
+  /// Nothing more is promised than for `write`: a power cut decides each page. What the engine must keep to is checked.
+  func writeBehind(_ pieces: [UnsafeRawBufferPointer], at offset: Int) throws(DiskError) {
+    let end = pieces.reduce(offset) { $0 + $1.count }
+    guard offset % DiskPage.bytes == 0, end % DiskPage.bytes == 0 else {
+      throw DiskError("pwritev2", path, code: 22)
+    }
+    disk.sawBehindWrite()
+    var start = offset
+    for piece in pieces {
+      try write(piece, at: start)
+      start += piece.count
+    }
+  }
+
   func sync(_ site: SyncSite) throws(DiskError) {
     do throws(DiskError) {
       try disk.step("fdatasync", path, .syncFailed)

@@ -223,6 +223,7 @@ final class StoreSimulation {
     configuration.runsThreads = false
     configuration.rebuildsOnTwoThreads = false
     configuration.smallDocumentBytesMax = 2000
+    configuration.stagedWriteBytes = 6000
     configuration.segmentBytesMax = 24_000
     configuration.unplacedBytesMax = 6000
     configuration.directoryDocumentsMax = 3
