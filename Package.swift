@@ -19,6 +19,14 @@ func suite(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies, swiftSettings: strict)
 }
 
+/// AES-GCM on AVX-512. Only amd64 has it; linked into the programs, so that they start wherever OpenSSL is
+/// (docs/decisions/0091).
+#if arch(x86_64)
+  let multiBuffer: [LinkerSetting] = [.linkedLibrary(":libIPSec_MB.a")]
+#else
+  let multiBuffer: [LinkerSetting] = []
+#endif
+
 let package = Package(
   name: "ArtStore",
   products: [
@@ -28,7 +36,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
-    .target(name: "CTLS", dependencies: ["COpenSSL"]),
+    .target(name: "CTLS", dependencies: ["COpenSSL"], linkerSettings: multiBuffer),
     module("Core"),
     module("Configuration", ["Core"]),
     module("Telemetry", ["Core"]),
@@ -50,7 +58,7 @@ let package = Package(
     suite("JWT", ["Core", "Crypto", "TestKit"]),
     suite("Reactor", ["Core"]),
     suite("Service", ["Core", "Telemetry", "TestKit"]),
-    suite("TLS", ["Core", "Crypto", "Reactor", "TestKit", "COpenSSL"]),
+    suite("TLS", ["Core", "Crypto", "Reactor", "TestKit", "COpenSSL", "CTLS"]),
     suite("HTTPServer", ["Core", "Crypto", "HTTP", "JWT", "Reactor", "Service", "Telemetry", "TLS", "TestKit"]),
     suite("StorageAPI", ["Core", "Crypto", "HTTP", "JWT", "TestKit"]),
     suite("FuzzTargets", ["TestKit"]),

@@ -18,11 +18,13 @@ static struct {
   OSSL_PROVIDER *source;
   const OSSL_ALGORITHM *of[OPERATIONS];
   OSSL_ALGORITHM decoders[KEPT_MAX], keys[KEPT_MAX];
+  OSSL_ALGORITHM *ciphers_without_gcm;
 } tables;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 // The default provider that the provider being loaded on this thread stands for.
 static __thread OSSL_PROVIDER *loading;
+static __thread int loading_without_gcm;
 
 static const char *const kinds[] = {"EC", "RSA", "RSA-PSS", "ED25519", "ED448", "X25519", "HMAC", "HKDF", NULL};
 
@@ -47,6 +49,19 @@ static const OSSL_ALGORITHM *keep(OSSL_ALGORITHM *kept, const OSSL_ALGORITHM *al
   return kept;
 }
 
+// All ciphers but those that another provider of ours has; NULL when memory is out.
+static OSSL_ALGORITHM *without_gcm(const OSSL_ALGORITHM *all) {
+  int count = 0;
+  while (all && all[count].algorithm_names) count++;
+  OSSL_ALGORITHM *kept = OPENSSL_zalloc(((size_t)count + 1) * sizeof *kept);  // for the life of the process
+  if (!kept) return NULL;
+  for (int i = 0, at = 0; i < count; i++) {
+    const char *names = all[i].algorithm_names;
+    if (strncmp(names, "AES-128-GCM:", 12) && strncmp(names, "AES-256-GCM:", 12)) kept[at++] = all[i];
+  }
+  return kept;
+}
+
 static void fill_tables(void) {
   OSSL_LIB_CTX *library = OSSL_LIB_CTX_new();
   if (!library || !(tables.source = OSSL_PROVIDER_load(library, "default"))) return;
@@ -55,6 +70,7 @@ static void fill_tables(void) {
     switch (operation) {
       case OSSL_OP_DECODER: all = keep(tables.decoders, all, "structure=SubjectPublicKeyInfo"); break;
       case OSSL_OP_KEYMGMT: all = keep(tables.keys, all, NULL); break;
+      case OSSL_OP_CIPHER: tables.ciphers_without_gcm = without_gcm(all); break;
       case OSSL_OP_ENCODER: case OSSL_OP_STORE: all = NULL; break;
     }
     tables.of[operation] = all;
@@ -67,27 +83,37 @@ static const OSSL_ALGORITHM *query(void *context, int operation, int *uncached) 
   return operation > 0 && operation < OPERATIONS ? tables.of[operation] : NULL;
 }
 
+static const OSSL_ALGORITHM *query_without_gcm(void *context, int operation, int *uncached) {
+  const OSSL_ALGORITHM *all = query(context, operation, uncached);
+  return operation == OSSL_OP_CIPHER ? tables.ciphers_without_gcm : all;
+}
+
 static int capabilities(void *context, const char *capability, OSSL_CALLBACK *callback, void *argument) {
   (void)context;
   return OSSL_PROVIDER_get_capabilities(tables.source, capability, callback, argument);
 }
 
+#define PROVIDER(query_function)                                                \
+  {{OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_function},        \
+   {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},         \
+   {0, NULL}}
+
 static int begin(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core, const OSSL_DISPATCH **out, void **context) {
-  static const OSSL_DISPATCH functions[] = {{OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
-                                            {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},
-                                            {0, NULL}};
+  static const OSSL_DISPATCH functions[] = PROVIDER(query), functions_without_gcm[] = PROVIDER(query_without_gcm);
   (void)handle, (void)core;
   if (!loading) return 0;
-  *out = functions;
+  *out = loading_without_gcm ? functions_without_gcm : functions;
   *context = OSSL_PROVIDER_get0_provider_ctx(loading);  // the algorithms are handed this
   return 1;
 }
 
-int artstore_narrow(OSSL_LIB_CTX *library, OSSL_LIB_CTX *whole, artstore_providers *loaded) {
+int artstore_narrow(OSSL_LIB_CTX *library, OSSL_LIB_CTX *whole, int own_gcm, artstore_providers *loaded) {
   pthread_once(&tables_once, fill_tables);
-  loaded->narrow = NULL;
+  memset(loaded, 0, sizeof *loaded);
   if (!tables.source || !(loaded->source = OSSL_PROVIDER_load(whole, "default"))) return 0;
+  if (own_gcm && (!tables.ciphers_without_gcm || !(loaded->gcm = artstore_gcm_load(library)))) return 0;
   loading = loaded->source;
+  loading_without_gcm = own_gcm;
   if (OSSL_PROVIDER_add_builtin(library, "artstore", begin)) loaded->narrow = OSSL_PROVIDER_load(library, "artstore");
   loading = NULL;
   return loaded->narrow != NULL;
@@ -95,6 +121,7 @@ int artstore_narrow(OSSL_LIB_CTX *library, OSSL_LIB_CTX *whole, artstore_provide
 
 void artstore_narrow_free(OSSL_LIB_CTX *library, OSSL_LIB_CTX *whole, artstore_providers *loaded) {
   if (loaded->narrow) OSSL_PROVIDER_unload(loaded->narrow);
+  if (loaded->gcm) OSSL_PROVIDER_unload(loaded->gcm);
   OSSL_LIB_CTX_free(library);  // its algorithms are the other's
   if (loaded->source) OSSL_PROVIDER_unload(loaded->source);
   OSSL_LIB_CTX_free(whole);

@@ -28,6 +28,8 @@ public struct ApplianceInfo: Sendable, Codable {
   public var certificateExpiresAt: Timestamp
   /// Why the store takes no writes after an I/O error.
   public var readOnlyReason: String?
+  /// Why the index takes no changes at present: they wait, and uploads are refused until it does.
+  public var indexTrouble: String?
 
   public enum Status: String, Sendable, Hashable, Codable { case online, offline, degraded, maintenance }
 
@@ -113,12 +115,14 @@ public struct ApplianceInfo: Sendable, Codable {
     case readOnlyReason = "read_only_reason"
     case upkeepPaused = "upkeep_paused"
     case tombstoneFloor = "tombstone_floor"
+    case indexTrouble = "index_trouble"
   }
 
   public init(
     storageID: String, mode: ApplianceMode, status: Status, capacity: Capacity, epoch: UInt64, lastLSN: UInt64,
     chainHead: Checksum?, clock: ClockState, tasks: [Task], trustVersion: Int, certificateExpiresAt: Timestamp,
-    readOnlyReason: String?, scrub: Scrub? = nil, upkeepPaused: Bool? = nil, tombstoneFloor: UInt64? = nil
+    readOnlyReason: String?, scrub: Scrub? = nil, upkeepPaused: Bool? = nil, tombstoneFloor: UInt64? = nil,
+    indexTrouble: String? = nil
   ) {
     self.storageID = storageID
     self.mode = mode
@@ -139,5 +143,6 @@ public struct ApplianceInfo: Sendable, Codable {
     self.scrub = scrub
     self.upkeepPaused = upkeepPaused
     self.tombstoneFloor = tombstoneFloor
+    self.indexTrouble = indexTrouble
   }
 }

@@ -30,7 +30,8 @@ final class TLSLoopContext {
     generationNumber = generation.number
     let (library, whole) = (OSSL_LIB_CTX_new(), OSSL_LIB_CTX_new())
     var providers = artstore_providers()
-    guard let library, let whole, artstore_narrow(library, whole, &providers) == 1,
+    let ownGCM: CInt = generation.recordCiphers.areOurs ? 1 : 0
+    guard let library, let whole, artstore_narrow(library, whole, ownGCM, &providers) == 1,
       let context = SSL_CTX_new_ex(library, nil, TLS_server_method()), let method = artstore_gather_method(),
       let cipher = EVP_CIPHER_fetch(library, "AES-256-CBC", nil)
     else {
@@ -56,6 +57,13 @@ final class TLSLoopContext {
     revoked.deallocate()
     BIO_meth_free(gatherMethod)
     artstore_narrow_free(library, whole, &providers)
+  }
+
+  /// The OpenSSL provider whose AES-GCM seals and opens records; empty when there is none.
+  var recordCipherProvider: String {
+    guard let cipher = EVP_CIPHER_fetch(library, "AES-128-GCM", nil) else { return "" }
+    defer { EVP_CIPHER_free(cipher) }
+    return String(cString: OSSL_PROVIDER_get0_name(EVP_CIPHER_get0_provider(cipher)))
   }
 
   /// Runs a part of a handshake. OpenSSL 3.0 decodes tickets with the thread's default context, which otherwise is the

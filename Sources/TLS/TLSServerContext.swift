@@ -17,6 +17,7 @@ public final class TLSServerContext: Sendable {
   struct Generation: Sendable {
     let number: Int
     let configuration: TLSServerConfiguration
+    let recordCiphers: RecordCiphers
     var ticketKeys: TicketKeys
   }
 
@@ -24,6 +25,7 @@ public final class TLSServerContext: Sendable {
   private let number: Atomic<Int>
   private let ticketKeysNumber = Atomic<Int>(0)
   private let random: any RandomSource
+  private let recordCiphers: RecordCiphers
   /// OpenSSL's ticket keys: a name of 16 bytes, an HMAC key and an AES key of 32 each.
   private static let ticketKeyBytes = 80
   /// Between two keys, by whoever calls `rotateTicketKeys`.
@@ -32,12 +34,19 @@ public final class TLSServerContext: Sendable {
   static let ticketLifetime = ticketKeyInterval * 2
 
   /// Checks the configuration: a context that exists can be used.
-  public init(
+  public convenience init(
     _ configuration: TLSServerConfiguration, random: any RandomSource = SystemRandom()
   ) throws(TLSError) {
+    try self.init(configuration, random: random, recordCiphers: .fastest)
+  }
+
+  init(
+    _ configuration: TLSServerConfiguration, random: any RandomSource = SystemRandom(), recordCiphers: RecordCiphers
+  ) throws(TLSError) {
     self.random = random
+    self.recordCiphers = recordCiphers
     let first = Generation(
-      number: 0, configuration: configuration,
+      number: 0, configuration: configuration, recordCiphers: recordCiphers,
       ticketKeys: TicketKeys(number: 0, keys: [random.bytes(Self.ticketKeyBytes)]))
     _ = try TLSLoopContext(first)
     current = Mutex(first)
@@ -47,11 +56,13 @@ public final class TLSServerContext: Sendable {
   /// Puts another set-up in force, from any thread. A wrong one is refused and the old one stays.
   public func reload(_ configuration: TLSServerConfiguration) throws(TLSError) {
     var keys = TicketKeys(number: 0, keys: [random.bytes(Self.ticketKeyBytes)])
-    _ = try TLSLoopContext(Generation(number: 0, configuration: configuration, ticketKeys: keys))
+    _ = try TLSLoopContext(
+      Generation(number: 0, configuration: configuration, recordCiphers: recordCiphers, ticketKeys: keys))
     current.withLock { generation in
       let next = generation.number + 1
       keys.number = generation.ticketKeys.number + 1
-      generation = Generation(number: next, configuration: configuration, ticketKeys: keys)
+      generation = Generation(
+        number: next, configuration: configuration, recordCiphers: recordCiphers, ticketKeys: keys)
       number.store(next, ordering: .releasing)
       ticketKeysNumber.store(keys.number, ordering: .releasing)
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
+from artstore import paths
 from comparison import BUILD, Target
 from servers import ArtStore, Credentials, Nginx
 
@@ -83,3 +85,10 @@ def compile_c(name: str, *options: str) -> Path:
     source = Path(__file__).with_name(f"{name}.c")
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(source), *options], check=True)
     return program
+
+
+def compile_client(name: str) -> Path:
+    """Builds a client that speaks TLS by `records.h`."""
+    ours = paths.ROOT / "Sources/CTLS"
+    libraries = ["-lssl", "-lcrypto", *(["-l:libIPSec_MB.a"] if platform.machine() == "x86_64" else [])]
+    return compile_c(name, f"-I{ours / 'include'}", str(ours / "gcm.c"), *libraries)

@@ -11,7 +11,7 @@ import platform
 import sys
 
 from artstore import swiftpackage
-from bed import Bed, compile_c
+from bed import Bed, compile_client
 from comparison import BUILD, ROUNDS, Figure
 from registry import Row, all_rows
 
@@ -20,7 +20,7 @@ def build(chosen: list[Row]) -> None:
     print("building the appliance (release) and the load client", flush=True)
     BUILD.mkdir(parents=True, exist_ok=True)
     swiftpackage.build("appliance", "release", ["--product", "artstore-appliance"], BUILD / "build.log")
-    compile_c("load", "-lssl", "-lcrypto")
+    compile_client("load")
     for row in chosen:
         if row.prepare:
             row.prepare()

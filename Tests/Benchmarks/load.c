@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "records.h"
+
 enum mode { MODE_GET, MODE_POST, MODE_PUT, MODE_HANDSHAKE, MODE_RESUME, MODE_IDLE };
 enum state { HANDSHAKING, WRITING, READING_HEAD, READING_BODY, FINISHED };
 enum { HEAD_BYTES_MAX = 8192, LATENCIES_MAX = 8000000, EVENTS_MAX = 256, OPENING_MAX = 200 };
@@ -266,7 +268,7 @@ static double percentile(double share) {
 }
 
 static void make_context(void) {
-  context = SSL_CTX_new(TLS_client_method());
+  if (!(context = client_context())) die("making a TLS context");
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
   if (!options.authority || !options.certificate || !options.key) usage("--ca, --cert and --key are needed");

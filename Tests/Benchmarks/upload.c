@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "records.h"
+
 enum { HEAD_BYTES_MAX = 8192, WINDOW_BYTES = 1 << 20 };
 
 static int port;
@@ -67,7 +69,8 @@ static void parse(int count, char **arguments) {
 }
 
 static SSL *open_connection(void) {
-  SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+  SSL_CTX *context = client_context();
+  if (!context) die("making a TLS context");
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256");
   if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1) die(certificate);

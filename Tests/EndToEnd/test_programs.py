@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -38,6 +39,19 @@ def test_the_version_is_told(programs: str, side: str) -> None:
         [str(paths.program(side, programs)), "--version"], capture_output=True, text=True, timeout=30, check=True
     )
     assert re.search(r"\d+\.\d+\.\d+", done.stdout)
+
+
+def test_whose_ciphers_seal_records_is_told(programs: str) -> None:
+    done = subprocess.run(
+        [str(paths.program("appliance", programs)), "--version", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    needed = {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512cd", "vaes", "vpclmulqdq"}
+    assert json.loads(done.stdout)["record_cipher"] == ("ipsec-mb" if needed <= flags else "openssl")
 
 
 @pytest.mark.parametrize("side", ["appliance", "controlplane"])

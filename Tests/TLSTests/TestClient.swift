@@ -11,9 +11,10 @@ final class TestClient {
   private let ssl: OpaquePointer
   private let descriptor: CInt
 
-  /// Takes the descriptor. `session` resumes an earlier one.
+  /// Takes the descriptor. `session` resumes an earlier one; `suite` is the only one that is offered.
   init(
-    descriptor: CInt, trusting authority: String, showing credential: TestCredential?, session: OpaquePointer? = nil
+    descriptor: CInt, trusting authority: String, showing credential: TestCredential?, session: OpaquePointer? = nil,
+    suite: String? = nil
   ) throws {
     var limit = timeval(tv_sec: 10, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -35,6 +36,7 @@ final class TestClient {
         throw Failed(what: "credential")
       }
     }
+    if let suite, SSL_set_ciphersuites(ssl, suite) != 1 { throw Failed(what: "cipher suite") }
     if let session { SSL_set_session(ssl, session) }
     SSL_set_fd(ssl, descriptor)
   }
@@ -83,6 +85,7 @@ final class TestClient {
   }
 
   var version: String { String(cString: SSL_get_version(ssl)) }
+  var suite: String { String(cString: SSL_CIPHER_get_name(SSL_get_current_cipher(ssl))) }
   var isResumed: Bool { SSL_session_reused(ssl) == 1 }
   /// To be freed by whoever asked.
   var session: OpaquePointer? { SSL_get1_session(ssl) }

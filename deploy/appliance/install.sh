@@ -44,7 +44,7 @@ install -d -m 0750 "$root/etc/artstore"
 # Beside and renamed, so that a running daemon keeps its file and an interrupted upgrade leaves the old program.
 install -m 0755 "$here/bin/artstore-appliance" "$root/opt/artstore/bin/artstore-appliance.new"
 mv -f "$root/opt/artstore/bin/artstore-appliance.new" "$root/opt/artstore/bin/artstore-appliance"
-install -m 0644 "$here/README.md" "$here/LICENSE" "$root/opt/artstore/doc/"
+install -m 0644 "$here/README.md" "$here"/LICENSE* "$root/opt/artstore/doc/"
 install -m 0755 "$here/uninstall.sh" "$here/claim-code" "$root/opt/artstore/"
 install -m 0644 "$here"/artstore-appliance{.service,-api.socket,-probe.socket} "$root/etc/systemd/system/"
 if [ ! -e "$root/etc/artstore/appliance.env" ]; then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ WORK = paths.BUILD / "fuzz"
 # Coverage counters and AddressSanitizer in every Swift module, in a folder of their own.
 INSTRUMENTED = ["-Xswiftc", "-sanitize=fuzzer,address", "-Xswiftc", "-parse-as-library"]
 LIBRARIES = ["-lssl", "-lcrypto", "-llz4", "-lsqlite3"]
+if platform.machine() == "x86_64":  # as in Package.swift
+    LIBRARIES.append("-l:libIPSec_MB.a")
 
 
 @dataclass

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bed import Bed, compile_c
+from bed import Bed, compile_client
 from comparison import BUILD, GIB, ROUNDS, Figure, Target, figure, run_load
 from registry import Row
 from servers import ArtStore, Credentials, Nginx, Server
@@ -129,7 +129,7 @@ def upload_1g(bed: Bed) -> list[Figure]:
 
 
 def build_sender() -> None:
-    compile_c("upload", "-lssl", "-lcrypto")
+    compile_client("upload")
 
 
 def disk_rate(folder: Path) -> float:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -20,8 +21,9 @@ from servers import ArtStore, Credentials
 from storage import STORE, STORE_DOCUMENTS, TEN_THOUSAND, THOUSAND, UPLOAD, build_engine, engine, limit, load
 
 
+@cache
 def large_store() -> Path:
-    """A store of STORE_DOCUMENTS documents, made by the engine unless STORE names a folder that has it."""
+    """A store of STORE_DOCUMENTS documents, made by the engine once for all rows; or the one in the folder STORE."""
     folder = Path(STORE) if STORE else BUILD / "store"
     data = folder / "appliance" / "data"
     if not STORE:

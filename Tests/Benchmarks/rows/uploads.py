@@ -7,7 +7,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-from bed import Bed, compile_c
+from bed import Bed, compile_c, compile_client
 from comparison import BUILD, BYTES, GIB, Figure, Sample, Target, compare, sample
 from registry import Row
 from servers import ArtStore
@@ -17,7 +17,7 @@ _SIZE = ["--body-bytes", str(GIB)]
 
 
 def _prepare() -> None:
-    compile_c("upload", "-lssl", "-lcrypto")
+    compile_client("upload")
     compile_c("undurable", "-shared", "-fPIC", "-ldl")
 
 

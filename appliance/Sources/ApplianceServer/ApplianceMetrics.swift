@@ -45,6 +45,8 @@ struct ApplianceMetrics {
     figure("se_wal_last_lsn", "LSN of the last change") { Double($0.lastLSN) }
     figure("se_wal_checkpoint_lsn", "LSN up to which every document is in place") { Double($0.checkpointLSN) }
     figure("se_unplaced_bytes", "Bytes acknowledged and not yet in place") { Double($0.unplacedBytes) }
+    figure("se_index_waiting_changes", "Changes that are not in the index's file yet") { Double($0.waitingChanges) }
+    figure("se_index_stalled", "1 while the index's disk takes no changes") { $0.indexTrouble == nil ? 0 : 1 }
     figure("se_read_only", "1 when the store stopped writing after an I/O error") { $0.readOnlyReason == nil ? 0 : 1 }
     counter("se_wal_records_total", "Journal records written since the start") { Double($0.journal.records) }
     counter("se_wal_batches_total", "Journal batches, each one sync, since the start") { Double($0.journal.batches) }

@@ -150,7 +150,9 @@ final class Committer: Sendable {
           let own = core.journal.add(.checkpoint) { record.write(to: &$0) }
           batch.outcomes.append(.init(command: command, lsn: own, result: .nothing))
           checkpoint = lsn
-        default: _ = try batch.decide(command, in: context, journal: core.journal)
+        default:
+          if shared.index.isBehind { throw .indexBehind }
+          _ = try batch.decide(command, in: context, journal: core.journal)
         }
       } catch {
         command.reply(.failure(error))
@@ -194,11 +196,7 @@ final class Committer: Sendable {
     }
     if works.count > batch.works.count { works.sort { $0.lsn < $1.lsn } }
     shared.placements.add(works, through: last)
-    do throws(SQLiteError) {
-      try shared.index.add(batch.changes, through: last)
-    } catch {
-      throw .failed(DiskError("index: \(error.message)", shared.index.path, code: 5))
-    }
+    shared.index.add(batch.changes, through: last)
     shared.prepared.forget(batch.changes.map(\.id))
     for outcome in batch.outcomes { outcome.command.reply(.success(reply(outcome))) }
     if !batch.changes.isEmpty { shared.feed.announce(last) }
@@ -239,7 +237,7 @@ final class Committer: Sendable {
     do throws(SQLiteError) {
       return try shared.index.isRemoved(id)
     } catch {
-      throw APIError(.internalError, "the index cannot be read", cause: error)
+      throw shared.index.unreadable(error)
     }
   }
 
@@ -271,13 +269,35 @@ extension APIError {
   }
 }
 
+extension APIError {
+  /// The index cannot take more: as with a full disk, whatever the reason.
+  static var indexBehind: APIError {
+    APIError(
+      .storageFull,
+      "this storage's index cannot be written, and too many changes wait for it; choose another storage, or try again "
+        + "when its operator has mended that", headers: ["Retry-After": "30"])
+  }
+}
+
 extension Index {
+  /// Why it cannot be read: what is not there yet comes by itself.
+  func unreadable(_ error: SQLiteError) -> APIError {
+    switch trouble.withLock({ $0 }) {
+    case .stalled:
+      APIError(
+        .overloaded, "the index has not taken in the newest changes, its disk refuses them; try again later",
+        headers: ["Retry-After": "10"], cause: error)
+    case .broken: .rebuilding
+    case nil: APIError(.internalError, "the index cannot be read", cause: error)
+    }
+  }
+
   /// A document's row for a decision; while the index is being rebuilt an unknown one may still turn up.
   func knownRow(_ id: FileID) throws(APIError) -> IndexRow? {
     do throws(SQLiteError) {
       if let row = try row(id) { return row }
     } catch {
-      throw APIError(.internalError, "the index cannot be read", cause: error)
+      throw unreadable(error)
     }
     guard state == .ready else { throw .rebuilding }
     return nil

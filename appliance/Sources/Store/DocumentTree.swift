@@ -83,20 +83,6 @@ final class DocumentTree: Sendable {
     try disk.reached(.attributesPlaced)
   }
 
-  /// Rewrites a file during recovery, when nobody reads, name and all: a sync of the directory that failed in the last
-  /// life may have dropped the name that shows, and writing into it would not make it durable.
-  func rewrite(_ bytes: [UInt8], at path: String) throws(DiskError) {
-    try removeIfThere(path)
-    try write(bytes, at: path)
-  }
-
-  /// The same for attributes; tidies up what an interrupted replacement left.
-  func restoreAttributes(_ attributes: [UInt8], at path: String) throws(DiskError) {
-    let target = StoredName.attributes(of: path)
-    try rewrite(attributes, at: target)
-    try removeIfThere(target + ".tmp")
-  }
-
   /// Removes a document, its attributes last.
   func remove(_ path: String) throws(DiskError) {
     try removeIfThere(path)

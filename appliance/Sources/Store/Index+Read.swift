@@ -129,7 +129,7 @@ extension Index {
 
   /// When the newest change in the index was made.
   func newestChange() throws(SQLiteError) -> Timestamp {
-    try read { (connection) throws(SQLiteError) in
+    try readSettled { (connection) throws(SQLiteError) in
       let statement = try connection.statement("SELECT changed_at FROM files ORDER BY lsn DESC LIMIT 1")
       defer { statement.reset() }
       return Timestamp(microseconds: try statement.step() ? statement.integer(0) : 0)

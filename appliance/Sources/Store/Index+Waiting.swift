@@ -18,13 +18,19 @@ struct WaitingChanges {
   mutating func add(_ more: [IndexChange], through lsn: UInt64) {
     changes += more
     for change in more {
-      latest[change.id] = (change, lsn)
+      latest[change.id] = (change, change.lsn)
       newBytes += change.newBytes
     }
     through = max(through, lsn)
   }
 
-  /// The first `count` are in SQLite now, the last of which came with the batch that ended at `lsn`.
+  /// The oldest, `count` at most, and what SQLite holds everything up to once they are in.
+  func next(_ count: Int) -> (changes: [IndexChange], through: UInt64) {
+    guard changes.count > count else { return (changes, through) }
+    return (Array(changes.prefix(count)), changes[count - 1].lsn)
+  }
+
+  /// The first `count` are in SQLite now, and with them everything up to `lsn`.
   mutating func settled(_ count: Int, through lsn: UInt64) {
     for change in changes.prefix(count) {
       newBytes -= change.newBytes
@@ -54,68 +60,86 @@ extension Index {
   private static let waitingMax = 4096
 
   /// Takes over a durable batch's changes, visible to every reader from now on; they enter SQLite with many others.
-  /// Throws when earlier ones could not.
-  func add(_ changes: [IndexChange], through lsn: UInt64) throws(SQLiteError) {
-    if let failure = failure.withLock({ $0 }) { throw failure }
+  func add(_ changes: [IndexChange], through lsn: UInt64) {
     let count = waiting.withLock { waiting in
       waiting.add(changes, through: lsn)
       return waiting.changes.count
     }
+    // The indexer tries again when it is time.
+    guard trouble.withLock({ $0 }) == nil else { return }
     if count >= Self.waitingMax {
-      try settle()
+      try? settle()  // what cannot be brought in goes on waiting, and `trouble` says why
     } else if count >= Self.settleCount {
       do throws(BoundedQueue<Void>.Refusal) { try wake.put(()) } catch { /* awake already, or closing */  }
     }
   }
 
+  /// As `add`, and brings it in when that is possible: for a start, before anybody reads.
+  func take(_ changes: [IndexChange], through lsn: UInt64) {
+    waiting.withLock { $0.add(changes, through: lsn) }
+    try? settle(isRetry: true)  // what cannot be brought in goes on waiting
+  }
+
   /// The indexer thread: until `wake` is closed. `settled` is called after each transaction.
   func run(settled: () -> Void) {
-    while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if serve() { settled() } }
+    while wake.take(upTo: 1, timeout: .seconds(1)) != nil {
+      guard serve() else { continue }
+      settled()
+      Self.keepReserve(in: directory)
+    }
     _ = serve()
   }
 
   /// Suspends until everything that waits now is in SQLite. The indexer does it: no event loop stands in a transaction.
   func settled() async throws(SQLiteError) {
     guard waiting.withLock({ $0.through }) > settledLSN else { return }
+    if let trouble = trouble.withLock({ $0 }) { throw trouble.error }
     guard hasIndexer.load(ordering: .relaxed) else { return try settle() }
     await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
       expectant.withLock { $0.append(continuation) }
       do throws(BoundedQueue<Void>.Refusal) { try wake.put(()) } catch { if error == .closed { _ = serve() } }
     }
-    if let failure = failure.withLock({ $0 }) { throw failure }
+    if let trouble = trouble.withLock({ $0 }) { throw trouble.error }
   }
 
-  /// Brings in what waits, for all who wait for it. A failure is kept, and met by who adds or reads next.
+  /// Brings in what waits, for all who wait for it. A failure is kept as `trouble`, and met by who reads next.
   private func serve() -> Bool {
     let readers = expectant.withLock { readers in
       defer { readers = [] }
       return readers
     }
     defer { for reader in readers { reader.resume() } }
-    do throws(SQLiteError) { try settle() } catch { return false }
+    do throws(SQLiteError) { try settle(isRetry: true) } catch { return false }
     return true
   }
 
-  /// Brings everything that waits into SQLite.
-  func settle() throws(SQLiteError) {
+  /// Brings everything that waits into SQLite. While it is stalled only a retry tries: a transaction that meets a full
+  /// disk costs more than one that does not.
+  func settle(isRetry: Bool = false) throws(SQLiteError) {
     guard waiting.withLock({ $0.through }) > settledLSN else { return }
-    try writer.withLock { (writer) throws(SQLiteError) in try settle(writer) }
+    try writer.withLock { (writer) throws(SQLiteError) in try settle(writer, isRetry: isRetry) }
   }
 
-  func settle(_ writer: IndexWriter) throws(SQLiteError) {
-    if let failure = failure.withLock({ $0 }) { throw failure }
-    let (changes, lsn) = waiting.withLock { ($0.changes, $0.through) }
-    guard lsn > writer.appliedLSN else { return }
-    do throws(SQLiteError) {
-      try applyOrShrink(changes, through: lsn, writer)
-    } catch {
-      failure.withLock { $0 = error }
-      publish(.failed(reason: error.description))
-      throw error
+  func settle(_ writer: IndexWriter, isRetry: Bool = false) throws(SQLiteError) {
+    switch trouble.withLock({ $0 }) {
+    case .broken(let error): throw error
+    case .stalled(let error): if !isRetry { throw error }
+    case nil: break
     }
-    publish(writer)
-    // Until here they were found in memory.
-    waiting.withLock { $0.settled(changes.count, through: lsn) }
+    while true {
+      let (changes, lsn) = waiting.withLock { $0.next(Self.waitingMax) }
+      guard lsn > writer.appliedLSN else { break }
+      do throws(SQLiteError) {
+        try applyOrShrink(changes, through: lsn, writer)
+      } catch {
+        met(error)
+        throw error
+      }
+      publish(writer)
+      // Until here they were found in memory.
+      waiting.withLock { $0.settled(changes.count, through: lsn) }
+    }
+    trouble.withLock { if case .stalled = $0 { $0 = nil } }
   }
 
   /// What waits of one document.

@@ -11,6 +11,9 @@ internal import Synchronization
 //   totals      files and bytes by status
 //   buckets     the digest: 256 sums modulo 2^128
 //
+// Beside it `reserve`, blocks that are given up when the disk is full, and `index.sqlite.damaged` while the file is not
+// to be used: it is replaced, while the store runs or by the next start (decision 0100).
+//
 // One writer at a time, the indexer or whoever cannot wait for it, under `writer`'s lock; many readers in snapshots of
 // their own. Changes enter some hundreds at a time; until then they wait in memory, where every reader finds them.
 // `synchronous=NORMAL`: a power cut may lose the newest transactions, never the order; `applied_lsn` says
@@ -42,6 +45,13 @@ enum IndexChange: Sendable {
     case .remove(let id, _, _): id
     }
   }
+
+  var lsn: UInt64 {
+    switch self {
+    case .upsert(let row, _): row.lsn
+    case .remove(_, let lsn, _): lsn
+    }
+  }
 }
 
 /// What identifies an index as this store's.
@@ -55,15 +65,17 @@ final class Index: Sendable {
   private static let readersMax = 8
 
   let path: String
-  /// New with every rebuild; part of each position.
-  let generation: UInt64
   let writer: Mutex<IndexWriter>
-  private let readers = Mutex<[Reader]>([])
+  let readers = Mutex(Readers())
   /// Kept beside the writer so that nobody waits for a batch to see them.
-  private let published: Mutex<Published>
+  let published: Mutex<Published>
   let waiting = Mutex(WaitingChanges())
-  /// Changes could not be brought in: for good.
-  let failure = Mutex<SQLiteError?>(nil)
+  /// Changes cannot be brought in.
+  let trouble = Mutex<IndexTrouble?>(nil)
+  /// Told when the index is to be replaced; closed at the end.
+  let broken = BoundedQueue<Void>(limit: 1)
+  /// How many changes may wait for a disk.
+  let waitingBound = Atomic(Index.waitingBoundMax)
   /// Told when enough waits, or somebody waits for it; closed at the end.
   let wake = BoundedQueue<Void>(limit: 1)
   /// Readers that wait for the indexer.
@@ -76,6 +88,14 @@ final class Index: Sendable {
     var tombstoneFloor: UInt64
     var state: IndexState
     var totals: IndexTotals
+    /// New with every rebuild; part of each position.
+    var generation: UInt64
+  }
+
+  struct Readers {
+    var idle: [Reader] = []
+    /// Grows when the file is replaced: connections to the old one are not kept.
+    var era = 0
   }
 
   /// A connection for reading, handed from thread to thread under `readers`' lock.
@@ -84,11 +104,20 @@ final class Index: Sendable {
   }
 
   /// Opens an index; nil when there is none that can be used (missing, damaged, other version, of another store):
-  /// `create` then makes a new one.
-  static func open(_ directory: String, identity: IndexIdentity) -> Index? {
+  /// `create` then makes a new one. Throws when it only cannot be opened now, for want of room first of all.
+  static func open(_ directory: String, identity: IndexIdentity) throws(SQLiteError) -> Index? {
+    do throws(SQLiteError) {
+      return try openOnce(directory, identity: identity)
+    } catch {
+      guard releaseReserve(in: directory) else { throw error }
+      return try openOnce(directory, identity: identity)
+    }
+  }
+
+  private static func openOnce(_ directory: String, identity: IndexIdentity) throws(SQLiteError) -> Index? {
     let path = file(in: directory)
-    // Found damaged while it was used.
-    if access(path + damageSuffix, F_OK) == 0 { return nil }
+    // Found damaged while it was used, or never made.
+    if access(path + damageSuffix, F_OK) == 0 || access(path, F_OK) != 0 { return nil }
     do throws(SQLiteError) {
       let connection = try SQLiteConnection(path)
       try configure(connection)
@@ -97,8 +126,11 @@ final class Index: Sendable {
       versions.reset()
       let writer = try IndexWriter(connection)
       guard writer.identity == identity, writer.isComplete else { return nil }
+      // Its log cannot be written without its shared memory, and that not without room: better met here than later.
+      try writer.touch()
       return Index(path, writer: writer, state: .ready)
     } catch {
+      if error.isPassing { throw error }
       return nil
     }
   }
@@ -107,30 +139,28 @@ final class Index: Sendable {
   static func create(
     _ directory: String, identity: IndexIdentity, generation: UInt64, isComplete: Bool
   ) throws(SQLiteError) -> Index {
-    let path = file(in: directory)
-    let connection = try SQLiteConnection(path)
+    let writer = try make(directory, identity: identity, generation: generation, isComplete: isComplete, through: 0)
+    return Index(file(in: directory), writer: writer, state: isComplete ? .ready : .rebuilding(files: 0))
+  }
+
+  static func make(
+    _ directory: String, identity: IndexIdentity, generation: UInt64, isComplete: Bool = false, through lsn: UInt64
+  ) throws(SQLiteError) -> IndexWriter {
+    let connection = try SQLiteConnection(file(in: directory))
     try configure(connection)
     try connection.transaction { () throws(SQLiteError) in
       try connection.execute(schema)
-      try IndexWriter.initialise(connection, identity: identity, generation: generation, isComplete: isComplete)
+      try IndexWriter.initialise(
+        connection, identity: identity, generation: generation, isComplete: isComplete, through: lsn)
       try connection.execute("PRAGMA user_version = \(version)")
     }
-    return Index(path, writer: try IndexWriter(connection), state: isComplete ? .ready : .rebuilding(files: 0))
+    return try IndexWriter(connection)
   }
 
-  private static let damageSuffix = ".damaged"
+  static let damageSuffix = ".damaged"
+  static let name = "index.sqlite"
 
-  /// SQLite met bytes that it did not write. What is served from here on could be wrong: nothing is, and the next start
-  /// makes a new index.
-  private func note(_ error: SQLiteError) {
-    guard error.isDamage else { return }
-    publish(.failed(reason: "the index is damaged (\(error.message)); a restart rebuilds it from the attributes"))
-    // Failing that, the next start finds the damage again when it meets it.
-    let mark = creat(path + Self.damageSuffix, 0o600)
-    if mark >= 0 { Glibc.close(mark) }
-  }
-
-  static func file(in directory: String) -> String { "\(directory)/index.sqlite" }
+  static func file(in directory: String) -> String { "\(directory)/\(name)" }
 
   /// Removes an index's files, its log included. SQLite's own files never pass through `Disk`.
   static func removeFiles(in directory: String) throws(SQLiteError) {
@@ -145,10 +175,10 @@ final class Index: Sendable {
 
   private init(_ path: String, writer: sending IndexWriter, state: IndexState) {
     self.path = path
-    generation = writer.generation
     published = Mutex(
       Published(
-        appliedLSN: writer.appliedLSN, tombstoneFloor: writer.tombstoneFloor, state: state, totals: writer.totals))
+        appliedLSN: writer.appliedLSN, tombstoneFloor: writer.tombstoneFloor, state: state, totals: writer.totals,
+        generation: writer.generation))
     self.writer = Mutex(writer)
   }
 
@@ -181,26 +211,24 @@ final class Index: Sendable {
     return settled + waiting.withLock { $0.newBytes }
   }
   var state: IndexState { published.withLock { $0.state } }
+  /// New with every rebuild; part of each position.
+  var generation: UInt64 { published.withLock { $0.generation } }
 
   func publish(_ state: IndexState) { published.withLock { $0.state = state } }
 
-  /// Applies changes in LSN order, all or none, and notes that everything up to `lsn` is in.
-  func apply(_ changes: [IndexChange], through lsn: UInt64) throws(SQLiteError) {
-    try writer.withLock { (writer) throws(SQLiteError) in
-      try applyOrShrink(changes, through: lsn, writer)
-      publish(writer)
-    }
-  }
-
+  /// When there is no room: moving SQLite's log into its file may free what the log took; else the reserve is given up.
   func applyOrShrink(_ changes: [IndexChange], through lsn: UInt64, _ writer: IndexWriter) throws(SQLiteError) {
     do throws(SQLiteError) {
       try writer.apply(changes, through: lsn)
     } catch {
-      // Moving SQLite's log into its file may free what the log took; then once more.
-      note(error)
       guard error.isFull else { throw error }
-      try writer.shrink()
-      try writer.apply(changes, through: lsn)
+      do throws(SQLiteError) {
+        try writer.shrink()
+        try writer.apply(changes, through: lsn)
+      } catch {
+        guard error.isFull, Self.releaseReserve(in: directory) else { throw error }
+        try writer.apply(changes, through: lsn)
+      }
     }
   }
 
@@ -215,7 +243,7 @@ final class Index: Sendable {
 
   /// Leaves one whole database file behind; for the store's close.
   func close() {
-    readers.withLock { $0 = [] }
+    readers.withLock { $0.idle = [] }
     // What cannot be brought in comes from the journal at the next start, what cannot be moved from SQLite's log.
     try? writer.withLock { (writer) throws(SQLiteError) in  // see the line above
       try settle(writer)
@@ -223,13 +251,20 @@ final class Index: Sendable {
     }
   }
 
-  /// Runs a transaction of the writer's that is not a change of history (scrub marks, rebuild).
+  /// Runs a transaction of the writer's that is not a change of history (scrub marks, rebuild). What fails for want of
+  /// room only, its caller tries again.
   func write<Result: Sendable>(
     _ body: (IndexWriter) throws(SQLiteError) -> Result
   ) throws(SQLiteError) -> Result {
     try writer.withLock { (writer) throws(SQLiteError) in
       try settle(writer)
-      let result = try body(writer)
+      let result: Result
+      do throws(SQLiteError) {
+        result = try body(writer)
+      } catch {
+        if !error.isPassing { condemn(error) }
+        throw error
+      }
       publish(writer)
       return result
     }
@@ -243,7 +278,9 @@ final class Index: Sendable {
 
   /// Reads what is in SQLite: for who has looked at what waits.
   func readSettled<Result>(_ body: (SQLiteConnection) throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
-    let pooled = readers.withLock { $0.popLast() }
+    // What lies there may be wrong.
+    if case .broken(let error) = trouble.withLock({ $0 }) { throw error }
+    let (pooled, era) = readers.withLock { ($0.idle.popLast(), $0.era) }
     let reader: Reader
     if let pooled {
       reader = pooled
@@ -259,10 +296,10 @@ final class Index: Sendable {
         try body(reader.connection)
       }
     } catch {
-      note(error)
+      if error.isDistrust { condemn(error) }
       throw error
     }
-    readers.withLock { if $0.count < Self.readersMax { $0.append(reader) } }
+    readers.withLock { if $0.era == era, $0.idle.count < Self.readersMax { $0.idle.append(reader) } }
     return result
   }
 

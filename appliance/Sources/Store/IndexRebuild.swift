@@ -4,27 +4,63 @@ internal import Journal
 internal import StorageAPI
 internal import Synchronization
 
-/// Fills an empty index from every `attr.json`, while the store serves. The journal after the checkpoint is in the
-/// index before this begins, and newer always wins.
+/// Fills an empty index from every `attr.json`, while the store serves: at the start, or when the one in use broke. What
+/// is not in the tree when this begins is in the index already, or waits to enter it, and newer always wins.
 final class IndexRebuild: Sendable {
   private let tree: DocumentTree
   private let index: Index
+  private let placements: Placements
+  private let random: any RandomSource
   private let isStopped = Atomic(false)
   private let readsBesides: Bool
+  /// Waits for room; else a full disk ends the rebuild.
+  private let isPatient: Bool
   /// Attributes read in one go, which enter the index in one transaction, and how many of them one thread takes at a
   /// time. Ids are random, so a transaction touches a page of their B-tree for nearly every row: the larger it is, the
   /// less often a page is written. A commit waits for one at most.
   private static let batch = 10_000
   private static let slice = 200
 
+  /// Between two tries to replace an index that broke, or to write where there was no room.
+  private static let patience: Duration = .seconds(5)
+
   /// `readsBesides`: a second thread reads while rows enter the index; without it everything is done on the caller's.
-  init(_ shared: Committer.Shared, readsBesides: Bool) {
+  init(_ shared: Committer.Shared, random: any RandomSource, readsBesides: Bool, isPatient: Bool) {
     tree = shared.tree
     index = shared.index
+    placements = shared.placements
+    self.random = random
     self.readsBesides = readsBesides
+    self.isPatient = isPatient
   }
 
-  func stop() { isStopped.store(true, ordering: .relaxed) }
+  func stop() {
+    isStopped.store(true, ordering: .relaxed)
+    index.broken.close()
+  }
+
+  /// The rebuild's thread: until `stop`. `isNeeded`: the index is empty.
+  func serve(isNeeded: Bool) {
+    if isNeeded { run() }
+    while index.broken.take(upTo: 1, timeout: Self.patience) != nil { mend() }
+  }
+
+  /// Replaces an index that broke, when that is possible now.
+  func mend() {
+    guard index.isBroken else { return }
+    // What is in the tree the rebuild finds there.
+    let settled = index.settledLSN
+    while placements.placedThrough < settled {
+      if isStopped.load(ordering: .relaxed) || placements.failure != nil || placements.stalled != nil { return }
+      placements.place(upTo: 64)
+    }
+    do throws(SQLiteError) {
+      try index.renew(generation: random.uint64() >> 1)
+    } catch {
+      return index.publish(.failed(reason: "\(error); no new one can be made yet"))
+    }
+    run()
+  }
 
   /// Reads the whole tree; returns the attributes that could not be read. Publishes progress and the end.
   @discardableResult
@@ -49,15 +85,27 @@ final class IndexRebuild: Sendable {
       }
       if isStopped.load(ordering: .relaxed) { return unreadable }
       try turn()
-      try index.write { (writer) throws(SQLiteError) in
-        try writer.merge(rows)
-        try writer.complete()
-      }
+      try merge(rows)
+      try index.write { (writer) throws(SQLiteError) in try writer.complete() }
       index.publish(.ready)
     } catch {
+      // One that is broken is replaced; what else stopped this (the tree cannot be read) would do so again at once.
       index.publish(.failed(reason: "\(error)"))
     }
     return unreadable
+  }
+
+  /// Waits for room, and tells while it does.
+  private func merge(_ rows: [IndexRow]) throws(SQLiteError) {
+    while true {
+      do throws(SQLiteError) {
+        return try index.write { (writer) throws(SQLiteError) in try writer.merge(rows) }
+      } catch {
+        guard error.isPassing, isPatient, !isStopped.load(ordering: .relaxed) else { throw error }
+        // Closed when the store is; a message would be that the index broke, which the next try meets.
+        guard index.broken.take(upTo: 1, timeout: Self.patience) != nil else { throw error }
+      }
+    }
   }
 
   /// Where attributes lie, below the data directory.
@@ -109,7 +157,7 @@ final class IndexRebuild: Sendable {
   private func read(_ places: [Place], entering rows: [IndexRow]) throws -> [Found] {
     let turn = Turn(places)
     let enter: @Sendable () -> Void = { [self] in
-      do { try index.write { (writer) throws(SQLiteError) in try writer.merge(rows) } } catch { turn.fail(error) }
+      do throws(SQLiteError) { try merge(rows) } catch { turn.fail(error) }
     }
     let read: @Sendable () -> Void = { [self] in
       while let range = turn.next(Self.slice) {

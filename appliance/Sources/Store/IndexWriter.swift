@@ -34,13 +34,13 @@ final class IndexWriter {
   }
 
   static func initialise(
-    _ connection: SQLiteConnection, identity: IndexIdentity, generation: UInt64, isComplete: Bool
+    _ connection: SQLiteConnection, identity: IndexIdentity, generation: UInt64, isComplete: Bool, through lsn: UInt64
   ) throws(SQLiteError) {
     let insert = "INSERT INTO meta (key, value) VALUES (?, ?)"
     try connection.statement(insert).bind("appliance").bind(identity.appliance.bytes).run()
     try connection.statement(insert).bind("epoch").bind(identity.epoch).run()
     try connection.statement(insert).bind("generation").bind(generation).run()
-    try connection.statement(insert).bind("applied_lsn").bind(0).run()
+    try connection.statement(insert).bind("applied_lsn").bind(lsn).run()
     try connection.statement(insert).bind("tombstone_floor").bind(0).run()
     try connection.statement(insert).bind("complete").bind(isComplete ? 1 : 0).run()
     for status in 0..<3 { try connection.statement("INSERT INTO totals VALUES (?, 0, 0)").bind(status).run() }
@@ -67,7 +67,8 @@ final class IndexWriter {
       try connection.statement("BEGIN IMMEDIATE").run()
       for change in changes {
         switch change {
-        case .upsert(let row, let isNew): try upsert(row, isNew: isNew)
+        // Before a rebuild has ended it may have come by one's file sooner.
+        case .upsert(let row, let isNew): try upsert(row, isNew: isNew && isComplete)
         case .remove(let id, let lsn, let at): try remove(id, lsn: lsn, at: at)
         }
       }
@@ -109,10 +110,10 @@ final class IndexWriter {
     defer { newest.reset() }
     guard try newest.step(), let lsn = newest.optionalInteger(0) else { return }
     newest.reset()
-    try connection.statement("BEGIN IMMEDIATE").run()
-    try connection.statement("DELETE FROM tombstones WHERE lsn <= ?").bind(lsn).run()
-    try set("tombstone_floor", UInt64(bitPattern: lsn))
-    try connection.statement("COMMIT").run()
+    try connection.transaction { () throws(SQLiteError) in
+      try connection.statement("DELETE FROM tombstones WHERE lsn <= ?").bind(lsn).run()
+      try set("tombstone_floor", UInt64(bitPattern: lsn))
+    }
     tombstoneFloor = UInt64(bitPattern: lsn)
   }
 
@@ -124,6 +125,9 @@ final class IndexWriter {
     try connection.statement("INSERT OR REPLACE INTO problems (id, kind, at) VALUES (?, ?, ?)")
       .bind(id.bytes).bind(problem).bind(time.microseconds).run()
   }
+
+  /// Writes what is there already: whether anything can be written.
+  func touch() throws(SQLiteError) { try set("applied_lsn", appliedLSN) }
 
   /// Moves everything from SQLite's own log into the database file and syncs both.
   func makeDurable() throws(SQLiteError) { try connection.execute("PRAGMA wal_checkpoint(FULL)") }

@@ -12,6 +12,8 @@ final class Placements: Sendable {
     let id: FileID
     let path: String
     let kind: Kind
+    /// Of an earlier life, which may have done it in part: see `DocumentTree+Redo`.
+    var isRedone = false
 
     enum Kind: Sendable {
       case document([UInt8], attributes: [UInt8])
@@ -158,11 +160,28 @@ final class Placements: Sendable {
   }
 
   private func perform(_ work: Work) throws(DiskError) {
+    if work.isRedone { return try performAgain(work) }
     switch work.kind {
     case .document(let body, let attributes): try tree.place(body, attributes: attributes, at: work.path)
     case .staged(let name, let attributes): try tree.finishMove(staged: name, attributes: attributes, at: work.path)
     case .attributes(let attributes): try tree.replaceAttributes(attributes, at: work.path)
     case .removal: try tree.remove(work.path)
+    }
+  }
+
+  private func performAgain(_ work: Work) throws(DiskError) {
+    switch work.kind {
+    case .document(let body, let attributes):
+      try tree.rewrite(body, at: work.path)
+      try tree.restoreAttributes(attributes, at: work.path, wereReplaced: false)
+    case .staged(let name, let attributes):
+      guard try tree.moveAgain(staged: name, to: work.path) else {
+        throw DiskError.missing("put in place what was staged as \(name)", tree.absolute(work.path))
+      }
+      try tree.restoreAttributes(attributes, at: work.path, wereReplaced: false)
+    case .attributes(let attributes):
+      try tree.restoreAttributes(attributes, at: work.path, wereReplaced: true)
+    case .removal: try tree.removeAgain(work.path)
     }
   }
 

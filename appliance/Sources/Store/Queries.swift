@@ -78,6 +78,10 @@ public struct StoreSummary: Sendable {
   public var journal: JournalSummary
   /// What recovery found and did at the start.
   public var recovery: RecoverySummary
+  /// Why changes cannot enter the index now; uploads are refused until they can.
+  public var indexTrouble: String?
+  /// Changes that are not in the index's file yet.
+  public var waitingChanges: Int
 }
 
 public enum IndexState: Sendable, Hashable {

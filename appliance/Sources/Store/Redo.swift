@@ -4,7 +4,9 @@ internal import Journal
 internal import StorageAPI
 
 /// Replays the journal at the start: the tree after the checkpoint, the index after what it has. Each file gets its
-/// final state; small documents are rewritten rather than trusted. Doing it twice gives the same.
+/// final state; small documents are rewritten rather than trusted. Doing it twice gives the same. From where the disk
+/// is full the rest is left to `Placements`, as if it had just been acknowledged: a store that has no room serves what
+/// it holds, and goes on when there is some.
 struct Redo {
   let recovery: JournalRecovery
   let tree: DocumentTree
@@ -17,6 +19,8 @@ struct Redo {
   /// Large documents that neither staging nor the tree holds: damage that reconcile reports.
   private(set) var missing: [FileID] = []
   private(set) var newestChange = Timestamp(microseconds: 0)
+  /// What found no room, oldest first, with all that came after it.
+  private(set) var deferred: [Placements.Work] = []
   private var final: [FileID: (lsn: UInt64, isRemoved: Bool)] = [:]
   private var changes: [IndexChange] = []
 
@@ -47,7 +51,7 @@ struct Redo {
       }
       if lsn > applied { try redo.collect(mutation, lsn) }
     }
-    try flush(through: recovery.lastLSN)
+    flush(through: recovery.lastLSN)
     guard summary.records > 0 else { return }
     do throws(DiskError) {
       try tree.sync(.treeRedone)
@@ -77,43 +81,65 @@ struct Redo {
   }
 
   private mutating func place(_ mutation: Mutation, _ lsn: UInt64) throws(DiskError) {
+    if deferred.isEmpty {
+      do throws(DiskError) { return try placeNow(mutation, lsn) } catch { if !error.isFull { throw error } }
+    }
+    if let work = try work(mutation, lsn) { deferred.append(work) }
+  }
+
+  private mutating func placeNow(_ mutation: Mutation, _ lsn: UInt64) throws(DiskError) {
     let end = final[mutation.id]
     switch mutation.change {
     case .put(let path, let body, let attributes):
-      guard end?.isRemoved == false else {
-        if case .staged(let name) = body { try tree.removeIfThere("staging/\(name)") }
-        return
-      }
+      guard end?.isRemoved == false else { return try forget(body) }
       switch body {
       case .inline(let bytes): try tree.rewrite(Array(bytes), at: path)
-      case .staged(let name): try move(name, to: path, id: mutation.id)
+      case .staged(let name): if try !tree.moveAgain(staged: name, to: path) { missing.append(mutation.id) }
       }
       summary.documents += 1
-      if end?.lsn == lsn { try tree.restoreAttributes(Array(attributes), at: path) }
+      if end?.lsn == lsn { try tree.restoreAttributes(Array(attributes), at: path, wereReplaced: false) }
     case .attributes(let path, let attributes):
-      if end?.lsn == lsn, end?.isRemoved == false {
-        try tree.restoreAttributes(Array(attributes), at: path)
-      }
-    case .purge(let path): try tree.remove(path)
+      guard end?.lsn == lsn, end?.isRemoved == false else { return }
+      try tree.restoreAttributes(Array(attributes), at: path, wereReplaced: true)
+    case .purge(let path): try tree.removeAgain(path)
     case .mode, .note: break
     }
   }
 
-  /// The body was durable in staging before its record was written; the rename may or may not have survived. One
-  /// that shows is not trusted: a sync that failed in the last life may have dropped it, and no later sync would
-  /// write it. So it is done again, there and back.
-  private mutating func move(_ name: String, to path: String, id: FileID) throws(DiskError) {
-    let staged = "\(tree.staging)/\(name)"
-    let placed = tree.absolute(path)
-    if try tree.disk.stat(staged) == nil {
-      guard try tree.disk.stat(placed) != nil else {
-        missing.append(id)
-        return
+  /// What was staged for a document that was removed.
+  private func forget(_ body: Mutation.Body) throws(DiskError) {
+    if case .staged(let name) = body { try tree.removeIfThere("staging/\(name)") }
+  }
+
+  /// The same for later.
+  private mutating func work(_ mutation: Mutation, _ lsn: UInt64) throws(DiskError) -> Placements.Work? {
+    let end = final[mutation.id]
+    let (path, kind): (String, Placements.Work.Kind)
+    switch mutation.change {
+    case .put(let place, let body, let attributes):
+      guard end?.isRemoved == false else {
+        try forget(body)
+        return nil
       }
-      try tree.disk.rename(placed, to: staged)
+      path = place
+      switch body {
+      case .inline(let bytes): kind = .document(Array(bytes), attributes: Array(attributes))
+      case .staged(let name):
+        let isStaged = try tree.disk.stat("\(tree.staging)/\(name)") != nil
+        let isPlaced = try tree.disk.stat(tree.absolute(path)) != nil
+        guard isStaged || isPlaced else {
+          missing.append(mutation.id)
+          return nil
+        }
+        kind = .staged(name, attributes: Array(attributes))
+      }
+    case .attributes(let place, let attributes):
+      guard end?.lsn == lsn, end?.isRemoved == false else { return nil }
+      (path, kind) = (place, .attributes(Array(attributes)))
+    case .purge(let place): (path, kind) = (place, .removal)
+    case .mode, .note: return nil
     }
-    try tree.makeParent(of: path)
-    try tree.disk.rename(staged, to: placed)
+    return Placements.Work(lsn: lsn, id: mutation.id, path: path, kind: kind, isRedone: true)
   }
 
   private mutating func collect(_ mutation: Mutation, _ lsn: UInt64) throws(StoreError) {
@@ -129,12 +155,12 @@ struct Redo {
     case .purge: changes.append(.remove(mutation.id, lsn: lsn, at: mutation.time))
     case .mode, .note: break
     }
-    if changes.count >= Self.changesMax { try flush(through: lsn) }
+    if changes.count >= Self.changesMax { flush(through: lsn) }
   }
 
-  private mutating func flush(through lsn: UInt64) throws(StoreError) {
+  private mutating func flush(through lsn: UInt64) {
     guard !changes.isEmpty || index.appliedLSN < lsn else { return }
-    do throws(SQLiteError) { try index.apply(changes, through: lsn) } catch { throw .index(error.description) }
+    index.take(changes, through: lsn)
     changes = []
   }
 }

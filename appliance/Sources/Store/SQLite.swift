@@ -1,14 +1,32 @@
 internal import CSQLite
+internal import Glibc
 
 /// A failed call of SQLite: what was attempted and the library's own words.
 struct SQLiteError: Error, CustomStringConvertible {
   let attempt: String
   let code: Int32
   let message: String
+  /// The kernel's error number behind it, where there is one.
+  var cause: Int32 = 0
 
-  /// The file is not what SQLite wrote.
-  var isDamage: Bool { code & 0xFF == SQLITE_CORRUPT || code & 0xFF == SQLITE_NOTADB }
-  var isFull: Bool { code & 0xFF == SQLITE_FULL }
+  private var kind: Int32 { code & 0xFF }
+  /// Not ours to see into; SQLite's headers have them as expressions.
+  private static let synced: Set<Int32> = [4, 5].reduce(into: []) { $0.insert(SQLITE_IOERR | $1 << 8) }
+  /// No memory; the shared memory of its log could not be opened, enlarged, locked or mapped.
+  private static let passing: Set<Int32> = [12, 18, 19, 20, 21].reduce(into: []) { $0.insert(SQLITE_IOERR | $1 << 8) }
+
+  /// There is no room on the disk, or none for this user. Not a sync that says so: what was written may be dropped.
+  var isFull: Bool {
+    kind == SQLITE_FULL
+      || kind == SQLITE_IOERR && (cause == ENOSPC || cause == EDQUOT) && !Self.synced.contains(code)
+      || code == SQLITE_IOERR | 19 << 8
+  }
+  /// Later tries may go well, and nothing has become of what is there.
+  var isPassing: Bool {
+    isFull || [SQLITE_BUSY, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_CANTOPEN].contains(kind) || Self.passing.contains(code)
+  }
+  /// The file is not what SQLite wrote, or the disk cannot tell.
+  var isDistrust: Bool { !isPassing && [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_IOERR].contains(kind) }
   var description: String { "\(attempt): \(message) (SQLite code \(code))" }
 }
 
@@ -24,8 +42,9 @@ final class SQLiteConnection {
     let status = sqlite3_open_v2(path, &handle, flags, nil)
     guard status == SQLITE_OK, let handle else {
       let message = handle.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) } ?? "no memory"
+      let cause = handle.map { sqlite3_system_errno($0) } ?? 0
       sqlite3_close_v2(handle)
-      throw SQLiteError(attempt: "open \(path)", code: status, message: message)
+      throw SQLiteError(attempt: "open \(path)", code: status, message: message, cause: cause)
     }
     self.handle = handle
     sqlite3_extended_result_codes(handle, 1)
@@ -73,7 +92,9 @@ final class SQLiteConnection {
   }
 
   func error(_ attempt: String, _ status: Int32) -> SQLiteError {
-    SQLiteError(attempt: String(attempt.prefix(120)), code: status, message: String(cString: sqlite3_errmsg(handle)))
+    SQLiteError(
+      attempt: String(attempt.prefix(120)), code: status, message: String(cString: sqlite3_errmsg(handle)),
+      cause: sqlite3_system_errno(handle))
   }
 }
 

@@ -80,6 +80,8 @@ extension Store {
   /// Marks a document as damaged (it is not served any more) or, with nil, as sound. Blocks.
   public func mark(_ id: FileID, _ problem: String?) throws(APIError) {
     let now = shared.time.now()
+    // Not served from now on, whatever becomes of the index.
+    if problem != nil { problems.withLock { $0[id] = problem } }
     do throws(SQLiteError) {
       try shared.index.write { (writer) throws(SQLiteError) in try writer.mark(id, problem, at: now) }
     } catch {

@@ -128,18 +128,11 @@ extension Store {
     do throws(SQLiteError) {
       try await shared.index.settled()
     } catch {
-      throw APIError(.internalError, "the index cannot be read", cause: error)
+      throw shared.index.unreadable(error)
     }
   }
 
-  private func requireIndex() throws(APIError) {
-    switch shared.index.state {
-    case .ready: break
-    case .rebuilding: throw .rebuilding
-    case .failed(let reason):
-      throw APIError(.internalError, "the index failed; restart the storage", cause: StoreStopped(reason: reason))
-    }
-  }
+  private func requireIndex() throws(APIError) { if shared.index.state != .ready { throw .rebuilding } }
 }
 
 extension Store {

@@ -41,7 +41,7 @@ extension Store {
 
   func reserve(_ count: Int) -> Bool {
     if count == 0 { return true }
-    guard shared.placements.stalled == nil else { return false }
+    guard shared.placements.stalled == nil, !shared.index.isStalled, !shared.index.isBehind else { return false }
     return capacity.reserve(count, used: shared.index.usedBytes, pending: shared.placements.bytes)
   }
 

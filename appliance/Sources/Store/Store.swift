@@ -30,7 +30,9 @@ public final class Store: Sendable {
   let archive: JournalArchive
   private let spares: SpareSegments
   let random: any RandomSource
+  /// Made the index at the start, which had none to go on with.
   let rebuild: IndexRebuild?
+  let mender: IndexRebuild
   let resumable: UploadSessions
   let onceKeys: OnceKeys
   let hourDirectories: HourDirectories
@@ -77,7 +79,10 @@ public final class Store: Sendable {
     hourDirectories = HourDirectories(documentsMax: configuration.directoryDocumentsMax)
     lock = parts.lock
     problems = Mutex((try? parts.shared.index.problems()) ?? [:])  // an index being rebuilt has none to tell
-    rebuild = parts.needsRebuild ? IndexRebuild(parts.shared, readsBesides: configuration.rebuildsOnTwoThreads) : nil
+    mender = IndexRebuild(
+      parts.shared, random: parts.random, readsBesides: configuration.rebuildsOnTwoThreads,
+      isPatient: configuration.runsThreads)
+    rebuild = parts.needsRebuild ? mender : nil
     keeper = Keeper(
       committer: parts.committer, shared: parts.shared, archive: parts.archive,
       archiveBytesMax: configuration.archiveBytesMax)
@@ -92,9 +97,10 @@ public final class Store: Sendable {
 
   private func startThreads() throws(DiskError) {
     let (committer, shared, keeper, wake, spares) = (committer, shared, keeper, keeperWake, spares)
+    let (mender, needsRebuild) = (mender, rebuild != nil)
     let placements = shared.placements
     shared.index.hasIndexer.store(true, ordering: .relaxed)
-    var started = [
+    let started = [
       try DedicatedThread("committer") { committer.run { keeper.catchUp() } },
       try DedicatedThread("placer") { placements.run() },
       try DedicatedThread("indexer") { shared.index.run { shared.indexSettled() } },
@@ -102,8 +108,8 @@ public final class Store: Sendable {
         while wake.take(upTo: 1, timeout: .seconds(1)) != nil { if keeper.isDue { keeper.run() } }
       },
       try DedicatedThread("spares") { spares.run { shared.status.stop($0.description) } },
+      try DedicatedThread("rebuild") { mender.serve(isNeeded: needsRebuild) },
     ]
-    if let rebuild { started.append(try DedicatedThread("rebuild") { rebuild.run() }) }
     threads.withLock { $0 = started }
   }
 
@@ -114,9 +120,10 @@ public final class Store: Sendable {
     let commits = committer.step()
     let before = shared.placements.placedThrough
     shared.placements.place(upTo: 16)
-    // A failure is kept, and met by the next commit.
+    // A failure is kept, and met by whoever reads.
+    mender.mend()
     do throws(SQLiteError) {
-      try shared.index.settle()
+      try shared.index.settle(isRetry: true)
       shared.indexSettled()
     } catch { /* see above */  }
     let isDue = keeper.isDue
@@ -141,7 +148,7 @@ public final class Store: Sendable {
   /// Puts everything acknowledged in place, checkpoints, and lets go of the data directory. Blocks. Once.
   public func close() {
     guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    rebuild?.stop()
+    mender.stop()
     committer.queue.close()
     shared.placements.wake.close()
     shared.index.wake.close()
@@ -173,6 +180,7 @@ public final class Store: Sendable {
     let used = index.totals.counts.reduce(0) { $0 + $1.bytes }
     let pending = shared.placements.bytes
     let room = capacity.figures(used: used, pending: pending)
+    let isTaking = status.readOnlyReason == nil && !shared.index.isStalled && !shared.index.isBehind
     var counts: [FileStatus: StoreSummary.Count] = [:]
     for status in FileStatus.allCases {
       let count = index.totals.counts[status.number]
@@ -180,9 +188,11 @@ public final class Store: Sendable {
     }
     return StoreSummary(
       storageID: storageID, mode: status.mode, counts: counts, totalBytes: room.total, usedBytes: used,
-      availableBytes: status.readOnlyReason == nil ? room.available : 0, epoch: shared.epoch, lastLSN: status.lastLSN,
+      availableBytes: isTaking ? room.available : 0, epoch: shared.epoch, lastLSN: status.lastLSN,
       chainHead: status.chainHead, position: index.state == .ready ? shared.position(index.appliedLSN) : nil,
       readOnlyReason: readOnlyReason, index: index.state, tombstoneFloor: index.tombstoneFloor, unplacedBytes: pending,
-      checkpointLSN: status.checkpointLSN, journal: status.journal, recovery: recovery)
+      checkpointLSN: status.checkpointLSN, journal: status.journal, recovery: recovery,
+      indexTrouble: shared.index.trouble.withLock { $0?.error.description },
+      waitingChanges: shared.index.waiting.withLock { $0.changes.count })
   }
 }

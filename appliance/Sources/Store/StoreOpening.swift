@@ -65,7 +65,7 @@ struct StoreOpening {
     let began = time.uptime()
     let identity = try identity()
     let (journalConfiguration, indexIdentity) = try configure(identity)
-    let opened = Index.open(configuration.indexDirectory, identity: indexIdentity)
+    let opened = try openIndex(indexIdentity)
     let recovery: JournalRecovery
     do throws(JournalError) {
       recovery = try JournalRecovery(
@@ -81,6 +81,7 @@ struct StoreOpening {
     } else {
       index = try newIndex(indexIdentity, isComplete: isNew)
     }
+    let needsRebuild = index.state != .ready
     let checkpoint = recovery.checkpoint.flatMap { Checkpoint($0) }
     guard checkpoint != nil || recovery.firstLSN == 1 || recovery.lastEpoch == nil else {
       throw .invalid(
@@ -93,12 +94,12 @@ struct StoreOpening {
     summary.seconds = (time.uptime() - began).inSeconds
     let configured = try configuredMode()
     let mode = redo.mode ?? checkpoint?.mode ?? configured
-    let resumable = try loadResumable()
+    let resumable = try loadResumable(redo)
     let parts = try assemble(
       Findings(
         identity: identity, index: index, recovery: recovery, checkpoint: checkpoint, mode: mode, summary: summary,
         missing: redo.missing, journal: journalConfiguration, newestChange: newestChange(index, redo),
-        resumable: resumable))
+        resumable: resumable, needsRebuild: needsRebuild, unplaced: redo.deferred))
     return try Store(parts, configuration: configuration)
   }
 
@@ -113,6 +114,8 @@ struct StoreOpening {
     let journal: JournalConfiguration
     let newestChange: Timestamp
     let resumable: [UploadSession]
+    let needsRebuild: Bool
+    let unplaced: [Placements.Work]
   }
 
   private func assemble(_ found: Findings) throws(StoreError) -> StoreParts {
@@ -135,6 +138,7 @@ struct StoreOpening {
         newestChange: found.newestChange))
     let placements = Placements(
       tree: tree, bytesMax: configuration.unplacedBytesMax, through: journal.durableLSN, time: time)
+    placements.add(found.unplaced, through: journal.durableLSN)
     let shared = Committer.Shared(
       tree: tree, index: found.index, placements: placements, time: time, epoch: found.identity.epoch,
       incarnations: known + found.recovery.incarnations, feed: FeedSignal(lsn: journal.durableLSN), status: status)
@@ -154,29 +158,32 @@ struct StoreOpening {
       throw .disk(error)
     }
     // The index follows the journal's control records too: its LSN then attests to all of them.
-    do throws(SQLiteError) {
-      try found.index.apply([], through: journal.durableLSN)
-    } catch {
-      throw .index(error.description)
-    }
+    found.index.take([], through: journal.durableLSN)
     let committer = Committer(
       shared, journal: journal, mode: found.mode, queueLimit: configuration.queuedChangesMax)
     // What was redone is durable: the next start need not do it again.
-    if recovered > 0, found.summary.records > 0 {
-      committer.commit([Command(action: .checkpoint(recovered), actor: Actor("recovery")) { _ in }])
+    let redone = min(recovered, placements.placedThrough)
+    if redone > found.checkpoint?.lsn ?? 0, found.summary.records > 0 {
+      committer.commit([Command(action: .checkpoint(redone), actor: Actor("recovery")) { _ in }])
     }
     return StoreParts(
       storageID: found.identity.storageID, shared: shared, committer: committer, capacity: capacity, archive: archive,
       spares: spares, random: random, lock: lock, recovery: found.summary, missing: found.missing,
-      needsRebuild: found.index.state != .ready, resumable: found.resumable)
+      needsRebuild: found.needsRebuild, resumable: found.resumable)
   }
 
-  /// The time of the newest change, to notice a clock that went backwards.
-  private func newestChange(_ index: Index, _ redo: Redo) throws(StoreError) -> Timestamp {
+  /// The time of the newest change, to notice a clock that went backwards; of the journal's, when the index cannot say.
+  private func newestChange(_ index: Index, _ redo: Redo) -> Timestamp {
+    let indexed = try? index.newestChange()  // see the line above
+    return max(indexed ?? redo.newestChange, redo.newestChange)
+  }
+
+  private func openIndex(_ identity: IndexIdentity) throws(StoreError) -> Index? {
     do throws(SQLiteError) {
-      return max(try index.newestChange(), redo.newestChange)
+      return try Index.open(configuration.indexDirectory, identity: identity)
     } catch {
-      throw .index(error.description)
+      // Made anew it would only meet the same, and what it holds would be lost.
+      throw .index("\(error); a start needs a few hundred KiB in \(configuration.indexDirectory)")
     }
   }
 
@@ -235,8 +242,13 @@ struct StoreOpening {
     }
   }
 
-  /// Unfinished uploads of earlier runs; what the journal knows was moved into place by redo.
-  private func loadResumable() throws(StoreError) -> [UploadSession] {
-    do throws(DiskError) { return try UploadSessions.load(tree.staging, disk) } catch { throw .disk(error) }
+  /// Unfinished uploads of earlier runs; what the journal knows was moved into place by redo, or is still to be.
+  private func loadResumable(_ redo: Redo) throws(StoreError) -> [UploadSession] {
+    let names = redo.deferred.compactMap { work in if case .staged(let name, _) = work.kind { name } else { nil } }
+    do throws(DiskError) {
+      return try UploadSessions.load(tree.staging, keeping: Set(names), disk)
+    } catch {
+      throw .disk(error)
+    }
   }
 }

@@ -3,6 +3,7 @@ internal import Configuration
 internal import Core
 internal import Glibc
 internal import Service
+internal import TLS
 
 /// Reads the command line, runs the command, turns what went wrong into a plain sentence and an exit status.
 enum Program {
@@ -93,6 +94,7 @@ enum Program {
       json.object { json in
         json.member("version", Product.version)
         json.member("allocator", allocator)
+        json.member("record_cipher", TLSServerContext.recordCipher)
       }
     }
     Terminal.print(String(decoding: json, as: UTF8.self))

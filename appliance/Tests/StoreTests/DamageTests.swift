@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func anIndexWithoutItsStructureIsNotServedAndMadeAnewByTheNextStart() async throws {
+  @Test func anIndexWithoutItsStructureIsNotServedAndMadeAnew() async throws {
     let fixture = try StoreFixture(threads: true)
     var store = try fixture.open()
     var ids: [FileID] = []
@@ -76,12 +76,7 @@ import Testing
     store = try fixture.open()
     var codes: Set<ErrorCode?> = []
     for id in ids { codes.insert(await code { try store.open(id) }) }
-    #expect(codes.contains(.internalError))
-    guard case .failed(let reason) = store.summary.index else { Issue.record("the damage passed unseen"); return }
-    #expect(reason.contains("restart rebuilds"))
-    #expect(await code { try await store.list(ListQuery()) } == .internalError)
-    store.close()
-    store = try fixture.open()
+    #expect(codes.isSubset(of: [nil, .overloaded]) && codes.contains(.overloaded), "\(codes)")
     while store.summary.index != .ready { try await Task.sleep(for: .milliseconds(5)) }
     #expect(try await store.digest().buckets == digest)
     for (number, id) in ids.enumerated() { #expect(try store.bytes(id) == pattern(number)) }

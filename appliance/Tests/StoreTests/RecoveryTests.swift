@@ -92,6 +92,40 @@ import Testing
     #expect(disk.files(below: "\(fixture.root)/data/files").count == 2)
   }
 
+  /// The same for names that were removed: of a purged document, and of the temporary file of attributes that were
+  /// replaced. They do not show, so there would be nothing to remove; once the journal was checked in, they came back.
+  @Test(arguments: 0..<12) func aRemovalThatAFailedSyncDroppedIsDoneAgain(_ seed: UInt64) async throws {
+    let fixture = try StoreFixture()
+    let disk = SimulatedDisk(seed: seed)
+    for name in ["data", "wal"] { try disk.makeTree("\(fixture.root)/\(name)") }
+    var store = try fixture.open(disk)
+    var documents: [PreparedDocument] = []
+    for size in [500, 600] { documents.append(try await store.prepared(pattern(size))) }
+    let ids = documents.map(\.record.fileID)
+    #expect(store.commit(documents.map { .put($0) } + [.delete(ids[0])]) == [nil, nil, nil])
+    store.flush()
+    let path = try #require(try store.document(ids[0])).path
+    fixture.clock.advance(.seconds(10))
+    #expect(store.commit([.purge(ids[0], before: fixture.clock.now())]) == [nil])
+    #expect(store.commit([.patch(ids[1], FilePatch(description: .some("new")))]) == [nil])
+    store.shared.placements.place(upTo: 64)
+    disk.faults.failAt = disk.steps + 1
+    disk.faults.failure = .syncFailed
+    #expect(throws: DiskError.self) {
+      try disk.syncDirectory(RealDisk.parent(of: store.absolute(path)), .documentDirectory)
+    }
+    disk.kill()
+    store = try fixture.open(disk)
+    store.keeper.run()
+    disk.cutPower()
+    store = try fixture.open(disk)
+    let left = disk.files(below: "\(fixture.root)/data/files").keys.map { $0.split(separator: "/").last! }
+    #expect(left.count == 2 && left.allSatisfy { !$0.contains(ids[0].description) }, "\(left)")
+    #expect(try store.record(ids[0]) == nil)
+    let other = try #require(try store.document(ids[1])).path
+    #expect(store.readAttributes(of: other)?.record.description == "new")
+  }
+
   /// Simulation seed 80138045868655: the same for a temporary file that a process left behind, which a segment was then
   /// written into.
   @Test(arguments: 0..<12) func aTemporaryFileLeftBehindIsNotUsed(_ seed: UInt64) async throws {

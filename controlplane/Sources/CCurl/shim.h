@@ -30,6 +30,11 @@ static inline CURLcode artstore_set_data_callback(CURL *easy, CURLoption option,
   return curl_easy_setopt(easy, option, callback);
 }
 
+typedef int (*artstore_seek_callback)(void *, curl_off_t, int);
+static inline CURLcode artstore_set_seek_callback(CURL *easy, artstore_seek_callback callback) {
+  return curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, callback);
+}
+
 typedef int (*artstore_socket_callback)(CURL *, curl_socket_t, int, void *, void *);
 typedef int (*artstore_timer_callback)(CURLM *, long, void *);
 static inline void artstore_multi_callbacks(

@@ -11,7 +11,11 @@ public enum CatalogueMigrations {
     Migration(module: "catalogue", number: 6, name: "accepted losses, failed syncs", sql: losses),
     Migration(module: "catalogue", number: 7, name: "digests, sync states", sql: digests),
     Migration(module: "catalogue", number: 8, name: "age of health samples", sql: healthAge),
+    Migration(module: "catalogue", number: 9, name: "polls are claimed", sql: pollClaims),
   ]
+
+  /// When a replica last took it on to poll a site.
+  private static let pollClaims = "ALTER TABLE storage_elements ADD COLUMN poll_claimed_at timestamptz"
 
   /// Samples end by age, and are thinned out before.
   private static let healthAge = """

@@ -14,6 +14,20 @@ public struct HealthSample: Sendable {
 }
 
 extension StorageElementTable {
+  /// Those that no replica has taken on to poll within `pause`; now the caller has. Two that ask at once share them.
+  public func claimPolls(pause: Duration) async throws(PostgresError) -> [StorageElement] {
+    let rows = try await pool.query(
+      """
+      UPDATE storage_elements SET poll_claimed_at = now()
+      WHERE poll_claimed_at IS NULL
+        OR poll_claimed_at <= now() - \(Int(pause.microseconds)) * interval '1 microsecond'
+      RETURNING \(StorageElement.columns)
+      """)
+    var elements: [StorageElement] = []
+    for row in rows { elements.append(try StorageElement(row: row)) }
+    return elements
+  }
+
   /// The newest samples first, at most `limit`.
   public func health(_ id: FileID, limit: Int) async throws(PostgresError) -> [HealthSample] {
     let rows = try await pool.query(

@@ -112,7 +112,7 @@ extension ApplianceClient {
   func checked(_ response: ClientResponse, _ call: Call) async throws(APIError) -> ClientResponse {
     let status = response.status.rawValue
     if (200..<300).contains(status) || call.passes.contains(status) { return response }
-    throw Self.refusal(response, body: try await Self.collect(response))
+    throw Self.refusal(response.status, response.headers, body: try await Self.collect(response))
   }
 
   static func collect(_ response: ClientResponse) async throws(APIError) -> [UInt8] {
@@ -129,18 +129,20 @@ extension ApplianceClient {
 
   /// The contract's error as the appliance said it; our own failings (401, 403) and what is no contract error are
   /// `SE_UNAVAILABLE`, because the client can do nothing about them.
-  static func refusal(_ response: ClientResponse, body: [UInt8]) -> APIError {
-    let status = response.status.rawValue
+  static func refusal(_ answered: HTTPStatus, _ headers: HeaderFields, body: [UInt8]) -> APIError {
+    let status = answered.rawValue
     guard let said = try? JSON.decode(ErrorBody.self, from: body).error,  // not the contract's shape: handled here
-      let code = ErrorCode(rawValue: said.code), code.status == response.status,
+      let code = ErrorCode(rawValue: said.code), code.status == answered,
       ![.unauthorized, .forbidden].contains(code)
     else {
       return APIError(
         .storageElementUnavailable, "the storage element refused the call; try again, then look at its state",
         cause: FleetError("status \(status): \(String(decoding: body.prefix(300), as: UTF8.self))"))
     }
-    var error = APIError(code, said.message)
-    if let wait = response.headers["Retry-After"] { error.headers["Retry-After"] = wait }
+    // Of its own errors our log would otherwise say nothing.
+    let cause = status >= 500 ? FleetError("the storage element answered \(status) \(said.code)") : nil
+    var error = APIError(code, said.message, cause: cause)
+    if let wait = headers["Retry-After"] { error.headers["Retry-After"] = wait }
     return error
   }
 

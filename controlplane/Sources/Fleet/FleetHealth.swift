@@ -20,9 +20,9 @@ struct FleetHealth: Sendable {
   private static let historyDays = 90
   private static let clockDifferenceMax: Int64 = 1000
 
-  /// Polls every appliance, a bounded number at a time. What it did, in words.
+  /// Polls every appliance that no other replica has taken on, a bounded number at a time. What it did, in words.
   func pollAll() async throws -> String {
-    let all = try await elements.list()
+    let all = try await elements.claimPolls(pause: configuration.healthInterval * 0.9)
     let reached = await withTaskGroup(of: Bool.self) { group in
       var waiting = all.makeIterator()
       var reached = 0

@@ -228,7 +228,7 @@ private struct ClaimDialogue {
       return APIError(.conflict, said ?? "the appliance refuses the claim: it is claimed already, or the code is void")
     case .tooManyRequests:
       return APIError(.rateLimited, said ?? "too many claims; try again later", headers: ["Retry-After": "10"])
-    default: return ApplianceClient.refusal(response, body: body)
+    default: return ApplianceClient.refusal(response.status, response.headers, body: body)
     }
   }
 }

@@ -55,6 +55,15 @@ let onRead: artstore_data_callback = { buffer, size, count, context in
   return step
 }
 
+/// CURLOPT_SEEKFUNCTION: the body once more from its beginning.
+let onSeek: artstore_seek_callback = { context, offset, origin in
+  guard let transfer = transfer(context), transfer.upload.mayRestart, offset == 0, origin == SEEK_SET else {
+    return CURL_SEEKFUNC_CANTSEEK
+  }
+  transfer.upload.offset = 0
+  return CURL_SEEKFUNC_OK
+}
+
 /// CURLOPT_WRITEFUNCTION: bytes of the answer's body; a pause while the reader has enough.
 let onWrite: artstore_data_callback = { buffer, size, count, context in
   guard let transfer = transfer(context), let buffer else { return 0 }

@@ -67,6 +67,7 @@ extension CurlTransfer {
       return
     case .bytes(let bytes):
       upload.chunk = bytes
+      upload.mayRestart = [.put, .delete].contains(request.method)
       length = bytes.count
     case .stream(let declared, let next):
       upload.next = next
@@ -77,6 +78,8 @@ extension CurlTransfer {
     artstore_set_offset(easy, CURLOPT_INFILESIZE_LARGE, Int(length ?? -1))
     artstore_set_data_callback(easy, CURLOPT_READFUNCTION, onRead)
     artstore_set_pointer(easy, CURLOPT_READDATA, context)
+    artstore_set_seek_callback(easy, onSeek)
+    artstore_set_pointer(easy, CURLOPT_SEEKDATA, context)
   }
 
   private func setHeaders(_ request: ClientRequest) throws(HTTPClientError) {

@@ -47,6 +47,9 @@ final class CurlTransfer: @unchecked Sendable {  // one task drives a transfer a
     var chunk: [UInt8] = []
     var offset = 0
     var isEnded = true
+    /// `chunk` is the whole body, and the method is idempotent: libcurl may send it again on a new connection when a
+    /// kept one turns out to be closed (RFC 9110 §9.2.2).
+    var mayRestart = false
     /// libcurl asked for more than there was.
     var isStarved = false
     var failure: String?

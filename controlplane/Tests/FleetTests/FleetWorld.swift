@@ -41,6 +41,9 @@ struct FleetWorld {
       configuration: configuration, time: SystemTime(), random: SystemRandom(), logger: .silent, metrics: metrics)
   }
 
+  /// As if the interval between polls had passed.
+  func letPollsBeDue() async throws { try await pool.query("UPDATE storage_elements SET poll_claimed_at = NULL") }
+
   func claim(_ appliance: FakeAppliance, _ url: String, name: String = "one") async throws -> StorageElement {
     try await fleet.registry.claim(name: name, url: url, code: appliance.code.text, by: Self.actor)
   }

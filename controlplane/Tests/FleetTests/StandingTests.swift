@@ -58,8 +58,27 @@ import Testing
       let seconds = try #require(text.split(separator: line).last?.split(separator: "\n").first.flatMap { Double($0) })
       #expect((7_689_600...7_776_000).contains(seconds))
     }
+    try await world.letPollsBeDue()
     _ = try await world.fleet.pollSites()
     #expect(String(decoding: metrics.render(), as: UTF8.self).contains(#"cp_site_reachable{site="no\"rth"} 0"#))
+  }
+
+  /// Each replica runs the job; a site is polled once an interval.
+  @Test func replicasShareThePolls() async throws {
+    let world = try await FleetWorld()
+    let appliance = try FakeAppliance()
+    try await appliance.serve { (url) async throws -> Void in
+      let element = try await world.claim(appliance, url)
+      let before = try await world.fleet.health.elements.health(element.id, limit: 100).count
+      for round in 1...2 {
+        async let one = world.fleet.pollSites()
+        async let other = world.fleet.pollSites()
+        #expect(try await Set([one, other]) == ["reached 1 of 1", "reached 0 of 0"])
+        #expect(try await world.fleet.pollSites() == "reached 0 of 0")
+        #expect(try await world.fleet.health.elements.health(element.id, limit: 100).count == before + round)
+        try await world.letPollsBeDue()
+      }
+    }
   }
 
   @Test func theHealthOfASiteHasItsHistoryAndTrend() async throws {

@@ -56,6 +56,26 @@ import Testing
     }
   }
 
+  /// A kept connection that the server closes while a request is on its way: what may be repeated is, on a new one.
+  @Test(arguments: [HTTPMethod.put, .post])
+  func aStaleConnectionIsReplaced(method: HTTPMethod) async throws {
+    let listener = try FickleServer()
+    let pool = BlockingPool(name: "fickle", threads: 1, queueLimit: 1)
+    defer { pool.shutdown() }
+    async let served = pool.run { try listener.serve(isRepeated: method == .put) }
+    let request = ClientRequest(method, listener.url, body: .bytes(Array("hello".utf8)))
+    let first = try await client.send(request)
+    #expect(first.status == .ok)
+    _ = try await first.body.collect(limit: 100)
+    if method == .put {
+      #expect(try await client.send(request).status == .ok)
+      #expect(try await served == "hello")
+    } else {
+      await #expect(throws: HTTPClientError.self) { try await client.send(request) }
+      _ = try await served
+    }
+  }
+
   /// After its end the connection may carry another's answer: none of that may reach who asks once more.
   @Test func askingBeyondTheEndTakesNothingFromAnother() async throws {
     try await LocalServer.with([Self.echo, Self.big]) { [client] server in

@@ -34,10 +34,16 @@ public struct Readiness: Sendable {
   }
 
   private func indexCheck(_ summary: StoreSummary) -> ReadinessCheck {
-    switch summary.index {
-    case .ready: ReadinessCheck("index", .ok, "ready")
-    case .rebuilding(let files): ReadinessCheck("index", .degraded, "being rebuilt, \(files) files so far")
-    case .failed(let reason): ReadinessCheck("index", .fail, "failed: \(reason); run artstore-appliance rebuild-index")
+    switch (summary.index, summary.indexTrouble) {
+    case (.ready, nil): ReadinessCheck("index", .ok, "ready")
+    case (.ready, let trouble?):
+      ReadinessCheck(
+        "index", .degraded,
+        "takes no changes: \(trouble); \(summary.waitingChanges) wait, uploads are refused; both go on by themselves")
+    case (.rebuilding(let files), _): ReadinessCheck("index", .degraded, "being rebuilt, \(files) files so far")
+    case (.failed(let reason), _):
+      ReadinessCheck(
+        "index", .fail, "failed: \(reason); if it does not come back by itself, look at its disk and restart")
     }
   }
 

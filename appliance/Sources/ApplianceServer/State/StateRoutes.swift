@@ -38,14 +38,14 @@ struct StateRoutes: Sendable {
       epoch: summary.epoch, lastLSN: summary.lastLSN, chainHead: summary.chainHead, clock: trust.clockState,
       tasks: maintenance.tasks, trustVersion: trust.bundleVersion,
       certificateExpiresAt: onboarding.identity.certificate.notAfter, readOnlyReason: summary.readOnlyReason,
-      scrub: maintenance.scrub, upkeepPaused: maintenance.isPaused, tombstoneFloor: summary.tombstoneFloor)
+      scrub: maintenance.scrub, upkeepPaused: maintenance.isPaused, tombstoneFloor: summary.tombstoneFloor,
+      indexTrouble: summary.indexTrouble)
     return try .json(.ok, info)
   }
 
   private func status(_ summary: StoreSummary) -> ApplianceInfo.Status {
-    if summary.readOnlyReason != nil || summary.index != .ready || !onboarding.trust.clockState.trusted {
-      return .degraded
-    }
+    let isIndexWhole = summary.index == .ready && summary.indexTrouble == nil
+    if summary.readOnlyReason != nil || !isIndexWhole || !onboarding.trust.clockState.trusted { return .degraded }
     return maintenance.isRunning ? .maintenance : .online
   }
 

@@ -117,10 +117,12 @@ extension Store {
   private func forget(_ session: UploadSession) async throws(APIError) {
     let (disk, staging, ledger) = (shared.tree.disk, shared.tree.staging, session.ledger)
     resumable.remove(ledger.uploadID)
+    // A full disk may keep an acknowledged document in staging for long.
+    let isDocument = shared.placements.stagedName(ledger.fileID) == ledger.partName
     do throws(DiskError) {
       try await workers.run { () throws(DiskError) in
         // The ledger first: a part alone is tidied away at the next start.
-        for name in [ledger.name, ledger.partName] {
+        for name in isDocument ? [ledger.name] : [ledger.name, ledger.partName] {
           do throws(DiskError) { try disk.unlink("\(staging)/\(name)") } catch { if !error.isMissing { throw error } }
         }
       }
@@ -132,10 +134,13 @@ extension Store {
 
 extension UploadSessions {
   /// What earlier runs left in `staging/`. Parts that nobody knows, ledgers that cannot be read and half-written files
-  /// are removed; a part is cut to what its ledger counts.
-  static func load(_ staging: String, _ disk: any Disk) throws(DiskError) -> [UploadSession] {
+  /// are removed; a part is cut to what its ledger counts. `documents`: parts that are acknowledged documents, for
+  /// which there was no room where they belong.
+  static func load(_ staging: String, keeping documents: Set<String>, _ disk: any Disk) throws(DiskError)
+    -> [UploadSession]
+  {
     var sessions: [UploadSession] = []
-    var known: Set<String> = []
+    var known = documents
     let names = try disk.list(staging).filter { $0.kind == .file }.map(\.name).sorted()
     for name in names where name.hasSuffix(UploadLedger.suffix) {
       let part = name.dropLast(UploadLedger.suffix.count) + ".part"
@@ -143,6 +148,11 @@ extension UploadSessions {
       case .foreign: known.insert(String(part))
       case .unreadable: try disk.unlink("\(staging)/\(name)")
       case .ledger(var ledger):
+        if documents.contains(ledger.partName) {
+          // As if it had been moved into place.
+          sessions.append(UploadSession(ledger, isPartMissing: true))
+          continue
+        }
         known.insert(ledger.partName)
         let size = try disk.stat("\(staging)/\(ledger.partName)")?.size
         if size == nil, ledger.offset < ledger.length {

@@ -38,6 +38,8 @@ extension SimulatedDisk {
     var failure: Fault = .writeFailed
     /// With `.full`: how many calls in a row find no room.
     var fullCalls = 1
+    /// With `.full`: whose file system it is.
+    var fullBelow = "/"
   }
 
   enum NameChange {

@@ -52,7 +52,7 @@ final class SimulatedDisk: Disk, @unchecked Sendable {  // a simulation runs in 
     }
     guard let at = faults.failAt, steps >= at else { return }
     if faults.failure == .full {
-      guard needsRoom else { return }
+      guard needsRoom, path.hasPrefix(faults.fullBelow) else { return }
       faults.fullCalls -= 1
       if faults.fullCalls <= 0 { faults.failAt = nil }
       count(kind == .writeFailed ? .fullInWrite : .full)

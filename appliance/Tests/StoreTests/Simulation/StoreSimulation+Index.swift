@@ -1,8 +1,33 @@
 import Disk
 import FoundationEssentials
 
+@testable import Store
+
 // The index's files, which SQLite keeps on a real file system.
 extension StoreSimulation {
+  /// Its disk fills up, has room again, or is found not to keep what was written.
+  func troubleIndex(_ store: Store) throws {
+    let index = store.shared.index
+    switch random.below(4) {
+    case 0:
+      did(.breakIndex)
+      index.condemn(SQLiteError(attempt: "read", code: 10 | 1 << 8, message: "simulated", cause: 5))
+    case 1:
+      try index.limit(pages: 1 << 30)
+      store.step()
+      collect()
+      guard !disk.isDown, store.readOnlyReason == nil, store.shared.placements.stalled == nil else { return }
+      did(.freeIndex)
+      if let trouble = store.summary.indexTrouble { throw fail("the index has room and does not go on: \(trouble)") }
+      guard index.state == .ready else { throw fail("the index is not made anew: \(index.state)") }
+    default:
+      try index.limit(pages: 1)
+      store.step()
+      collect()
+      if index.isStalled { did(.fillIndex) }
+    }
+  }
+
   func takeIndexSnapshot() { copyIndex(to: "old-") }
 
   /// The index as it is now is what a power cut leaves at least.
@@ -45,7 +70,7 @@ extension StoreSimulation {
   func removeIndex() { removeFiles("index.sqlite") }
 
   func removeFiles(_ name: String) {
-    for suffix in ["", "-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm", ".damaged"] {
       try? FileManager.default.removeItem(atPath: "\(place.scratch)/\(name)\(suffix)")  // there may be none
     }
   }

@@ -11,7 +11,7 @@ extension StoreSimulation {
     for _ in 0..<changes {
       if disk.isDown || store.readOnlyReason != nil { return }
       clock.advance(.milliseconds(Int64(random.below(30_000))))
-      switch random.below(26) {
+      switch random.below(28) {
       case 0..<6: await upload(store, size: random.below(1500))
       case 6..<8: await upload(store, size: 2000 + random.below(9000))
       case 8..<11: change(store)
@@ -29,6 +29,7 @@ extension StoreSimulation {
       case 16: changeMode(store)
       case 17..<19: try look(store)
       case 19: try await upkeep(store)
+      case 26: try troubleIndex(store)
       case 20:
         did(.seal)
         seal(store)
@@ -124,7 +125,7 @@ extension StoreSimulation {
 
   /// Reads a document while the store runs.
   private func look(_ store: Store) throws {
-    guard let id = pick(), !disk.isDown else { return }
+    guard let id = pick(), !disk.isDown, !store.shared.index.isBroken else { return }
     did(.read)
     if let wrong = model.see(id, try shown(store, id)) { throw fail(wrong) }
   }

@@ -11,7 +11,7 @@ import Synchronization
 extension StoreSimulation {
   func upkeep(_ store: Store) async throws {
     drain(store)
-    guard !disk.isDown, store.readOnlyReason == nil else { return }
+    guard !disk.isDown, store.readOnlyReason == nil, store.shared.index.state == .ready else { return }
     switch random.below(4) {
     case 0..<2: try await collectGarbage(store)
     case 2:

@@ -52,6 +52,7 @@ final class StoreSimulation {
   enum Action: String, CaseIterable, Hashable, Sendable {
     case uploadSmall, uploadLarge, abort, patch, delete, purge, place, keep, attest, transition, read, seal
     case collectGarbage, reconcile, scrub, damage, orphan, loseIndex, restoreIndex, loseIndexTail
+    case breakIndex, fillIndex, freeIndex
   }
 
   /// Instead of random faults: the call of the first life, its start included, in which the process dies or the power
