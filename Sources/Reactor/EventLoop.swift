@@ -33,11 +33,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {  // confined t
   /// tasks that all have a little to do.
   private static let jobsInARow = 16
   /// And no other one is begun when those took so many nanoseconds.
-  private static let jobsInARowMax: Int64 = 100_000
+  private static let jobsInARowMax: Int64 = 50_000
   /// A loop that was awake for so many nanoseconds offers its core to whoever else wants it. Where there are fewer
   /// cores than threads with work (other loops, whoever syncs the disk, other programs), these would get it at the
   /// scheduler's next tick only, up to 4 ms later: the loop seldom sleeps when a crowd keeps it busy.
-  private static let awakeMax: Int64 = 200_000
+  private static let awakeMax: Int64 = 100_000
   /// A wait for events that took longer was a sleep.
   private static let sleepMin: Int64 = 20_000
   private var actions: [@Sendable (EventLoop) -> Void] = []

@@ -3,6 +3,7 @@ import Glibc
 import HTTP
 import Reactor
 import Service
+import Synchronization
 import Telemetry
 import TestKit
 import Testing
@@ -207,5 +208,59 @@ struct AtOnceTests {
       #expect(evicted == 1)
       #expect(isOver, "it ends with the server")
     }
+  }
+
+  /// Tasks that keep a loop busy, four hundred of them in line at any time.
+  private final class Crowd: Sendable {
+    let turns = Atomic(0)
+    let isOver = Atomic(false)
+
+    func run() async {
+      await withDiscardingTaskGroup { group in
+        for _ in 0..<400 {
+          group.addTask {
+            while !self.isOver.load(ordering: .relaxed) {
+              usleep(5)
+              self.turns.add(1, ordering: .relaxed)
+              await Task.yield()
+            }
+          }
+        }
+      }
+    }
+
+    func wait(turns more: Int) {
+      let end = turns.load(ordering: .relaxed) + more
+      while turns.load(ordering: .relaxed) < end { usleep(1000) }
+    }
+  }
+
+  @Test func aFirstRequestDoesNotWaitBehindOthersTasks() async throws {
+    let crowd = Crowd()
+    let routes: [Route] = [
+      Route(.get, "/crowd", Self.open) { _ in
+        await crowd.run()
+        return .text(.ok, "over")
+      },
+      .atOnce(.get, "/turns", Self.open) { _ in .text(.ok, "\(crowd.turns.load(ordering: .relaxed))") },
+    ]
+    let waited = try await RunningServer.with(routes, authorizer: Everyone()) { server in
+      try await server.pool.run {
+        let busy = try RawClient(server.address)
+        try busy.send(Self.get("/crowd"))
+        defer { crowd.isOver.store(true, ordering: .relaxed) }
+        // The smallest of some: the client itself may be kept waiting between looking and sending.
+        let waits = try (0..<8).map { _ in
+          let client = try RawClient(server.address)
+          // Until its task has been let in and waits for a request.
+          crowd.wait(turns: 4000)
+          let before = crowd.turns.load(ordering: .relaxed)
+          try client.send(Self.get("/turns"))
+          return (Int(try client.answer().text) ?? .max) - before
+        }
+        return waits.min() ?? .max
+      }
+    }
+    #expect(waited < 200, "turns of others' tasks before the answer")
   }
 }

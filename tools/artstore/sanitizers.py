@@ -13,8 +13,9 @@ from . import paths, progress, swiftpackage
 SANITIZERS = ("thread", "address")
 PACKAGES = ("kit", "appliance")
 # What swift test needs to know of a sanitizer: see docs/HACKING.md, "Sanitizers".
+SUPPRESSIONS = paths.ROOT / "Tests/Sanitizers/thread.supp"
 OPTIONS = {
-    "thread": {"TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1"},
+    "thread": {"TSAN_OPTIONS": f"halt_on_error=0:second_deadlock_stack=1:suppressions={SUPPRESSIONS}"},
     "address": {"ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0"},
 }
 

@@ -31,7 +31,7 @@ class Honest:
 
 @dataclass(frozen=True)
 class Slow:
-    """What became of the slow ones: `held` connections on average once all were there; how many pieces they sent or took
+    """What became of the slow ones: `held` connections on average once all were there; how many pieces they moved
     each second and how late these came on average; by kind what came of them."""
 
     held: float

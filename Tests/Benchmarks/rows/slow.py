@@ -74,7 +74,7 @@ class Watch:
 def run_slow(bed: Bed) -> list[Figure]:
     """The appliance with its own limits but for the number of connections, 10,000 slow clients, 50 honest ones.
 
-    The crowd's machines are in truth not the server's. Here they are, so the crowd's program runs in SCHED_IDLE: it gets
+    The crowd's machines are in truth not the server's. Here they are, so the crowd's program runs in SCHED_IDLE: it has
     what the server and the honest clients leave of the two cores, and never keeps a loop that was woken waiting for the
     end of its slice. That it holds its connections and its pace all the same is told (`held`, `crowd_pace`,
     `crowd_lateness`). At the end it competes for the cores for a while: `shared_cores_p99`."""
