@@ -25,8 +25,8 @@ int artstore_drop_cache(int descriptor);
 /// The same of a range.
 int artstore_drop_range(int descriptor, int64_t offset, int64_t count);
 
-/// Writes all the pieces, which it changes, one after the other from `offset`: pwritev2(2). While `*uncached` is 1, past
-/// what the page cache keeps (RWF_DONTCACHE); it becomes 0 where that is not to be had. 0, or -1 with errno.
+/// Writes all the pieces, which it changes, one after the other from `offset`: pwritev2(2). While `*uncached` is 1,
+/// past what the page cache keeps (RWF_DONTCACHE); it becomes 0 where that is not to be had. 0, or -1 with errno.
 int artstore_write_pieces(int descriptor, struct iovec *pieces, int count, int64_t offset, int *uncached);
 
 /// openat(2) with O_CLOEXEC. The descriptor, or -1 with errno.
