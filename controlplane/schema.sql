@@ -378,6 +378,7 @@ CREATE TABLE public.storage_elements (
     digest_buckets_different integer DEFAULT 0 NOT NULL,
     sync_bytes_per_second bigint,
     positions_disowned boolean DEFAULT false NOT NULL,
+    poll_claimed_at timestamp with time zone,
     CONSTRAINT storage_elements_mode_check CHECK ((mode = ANY (ARRAY['edit'::text, 'rw'::text, 'ro'::text, 'ar'::text]))),
     CONSTRAINT storage_elements_name_check CHECK (((length(name) >= 1) AND (length(name) <= 100))),
     CONSTRAINT storage_elements_priority_check CHECK (((priority >= 0) AND (priority <= 10000))),
