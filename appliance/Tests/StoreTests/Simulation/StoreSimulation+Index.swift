@@ -10,6 +10,8 @@ extension StoreSimulation {
     let index = store.shared.index
     switch random.below(4) {
     case 0:
+      // What is damaged must come back from somewhere.
+      guard !isDamaged else { return }
       did(.breakIndex)
       index.condemn(SQLiteError(attempt: "read", code: 10 | 1 << 8, message: "simulated", cause: 5))
     case 1:
