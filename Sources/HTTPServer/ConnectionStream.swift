@@ -19,8 +19,6 @@ final class ConnectionStream {
   let tls: TLSConnection?
   private let server: HTTPServer
   private var isPlainDrained = false
-  /// A wait has ended and nothing was received since.
-  private var isFreshlyWoken = true
   private var receiving = Progress()
   private var sending = Progress()
 
@@ -58,7 +56,6 @@ final class ConnectionStream {
   }
 
   func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received {
-    isFreshlyWoken = false
     guard !channel.isClosed else { return .failed("closed") }
     guard let tls else { return receivePlain(into: buffer) }
     let (step, count) = tls.read(into: buffer)
@@ -72,7 +69,13 @@ final class ConnectionStream {
 
   /// Whether the next `receive` would surely be blocked: saves asking the socket.
   var isSurelyBlocked: Bool {
-    !isFreshlyWoken && (tls?.isDrained ?? isPlainDrained) && !channel.mayBeReadable
+    (tls?.isDrained ?? isPlainDrained) && !channel.mayBeReadable
+  }
+
+  /// A wait is over: only the socket itself can tell again that it has nothing, not what was decrypted from before.
+  private func noteWoken() {
+    tls?.noteReadable()
+    isPlainDrained = false
   }
 
   private func receivePlain(into buffer: UnsafeMutableRawBufferPointer) -> Received {
@@ -108,7 +111,7 @@ final class ConnectionStream {
   func waitToReceive(_ wait: PeerWait, until deadline: Deadline) async throws(ConnectionEnd) {
     try await flush(wait, until: deadline)
     do { try await channel.readable(until: deadline, wait.text) } catch { throw ConnectionEnd(error, waitingFor: wait) }
-    isFreshlyWoken = true
+    noteWoken()
   }
 
   /// The same between requests, for the connection's own task: its cancellation closes the channel.
@@ -119,7 +122,7 @@ final class ConnectionStream {
     do { try await channel.readableUntilClosed(deadline, wait.text, reader: reader) } catch {
       throw ConnectionEnd(error, waitingFor: wait)
     }
-    isFreshlyWoken = true
+    noteWoken()
   }
 
   /// The same for a body, which must keep its pace.

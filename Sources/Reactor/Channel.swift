@@ -16,7 +16,8 @@ public protocol ChannelReader: AnyObject {
 /// used on its thread only; at most one task waits to read and one to write. The owner must `close` it.
 public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // confined to its loop's thread
   private struct Side {
-    /// The kernel may have something for us; cleared by a wait.
+    /// The kernel may have something for us; cleared when a wait begins or ends, and never later: what comes between a
+    /// wait's end and its task's next step must not be forgotten.
     var isReady = true
     var continuation: UnsafeContinuation<ReactorError?, Never>?
     var deadline = Deadline.never
@@ -77,7 +78,6 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
       suspend(Self.read, until: deadline, what, continuation)
     }
     if let failure { throw failure }
-    sides[Self.read].isReady = false
   }
 
   /// Waits without a task, which costs memory as long as it lives: `reader` is asked whenever something came, and told
@@ -206,7 +206,6 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
       }
     }
     if let failure { throw failure }
-    sides[side].isReady = false
   }
 
   private func schedule(_ deadline: Deadline) {
@@ -226,6 +225,7 @@ public final class Channel: Watcher, TimerTarget, @unchecked Sendable {  // conf
     }
     guard let continuation = sides[side].continuation else { return }
     sides[side].continuation = nil
+    if failure == nil { sides[side].isReady = false }
     continuation.resume(returning: failure)
   }
 }

@@ -105,6 +105,9 @@ public final class TLSConnection {
   /// Whether nothing was left to read, decrypted or not, when the socket was last asked.
   public var isDrained: Bool { gather.pointee.drained != 0 && SSL_has_pending(ssl) == 0 }
 
+  /// Something may have come since the socket was last asked.
+  public func noteReadable() { gather.pointee.drained = 0 }
+
   private func lendOutput() {
     let room = output.room()
     gather.pointee.window = room.baseAddress?.assumingMemoryBound(to: UInt8.self)

@@ -60,6 +60,59 @@ struct FairnessTests {
     #expect(try #require(asked) < 6, "of 12 long tasks that were ready when the socket was")
   }
 
+  /// Reads what came and wants its task; confined to its loop.
+  final class Eager: ChannelReader {
+    let channel: Channel
+
+    init(_ channel: Channel) { self.channel = channel }
+
+    func readyToRead() -> Deadline? {
+      withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { _ = channel.receive(into: $0) }
+      return nil
+    }
+
+    func parkEnded(_ failure: ReactorError?) {}
+  }
+
+  /// A task that was woken has to wait for a longer one, and sockets are looked at in between: what came then was
+  /// forgotten, and the next wait took until its deadline.
+  @Test func whatComesBeforeAWokenTaskRunsIsKnownToIt() async throws {
+    let mayBeReadable = try await onLoop { loop in
+      let (long, longPeer) = connectedPair()
+      let (woken, wokenPeer) = connectedPair()
+      let (before, channel) = (try Channel(descriptor: long, loop: loop), try Channel(descriptor: woken, loop: loop))
+      defer {
+        before.close()
+        channel.close()
+        close(longPeer)
+        close(wokenPeer)
+      }
+      try await before.readable(until: .never, "test")
+      try await channel.readable(until: .never, "test")
+      return try await withThrowingTaskGroup(of: Bool?.self) { group in
+        group.addTask {
+          try await before.readable(until: .never, "test")
+          put(wokenPeer)
+          spin(.milliseconds(1))
+          return nil
+        }
+        group.addTask {
+          try await channel.readableUntilClosed(.never, "test", reader: Eager(channel))
+          return channel.mayBeReadable
+        }
+        group.addTask {
+          put(longPeer)
+          put(wokenPeer)
+          return nil
+        }
+        var found: Bool?
+        for try await one in group { found = one ?? found }
+        return found
+      }
+    }
+    #expect(mayBeReadable == true)
+  }
+
   final class Race: Sendable {
     let order = Mutex<[Int]>([])
     let arrived = Atomic(0)
