@@ -107,13 +107,15 @@ extension HTTPConnection: ChannelReader {
     let scratch = loop.scratch
     // Records make it a little longer on its way.
     guard slice.count > 0, prefix + slice.count <= min(scratch.count, stream.output.pieceMax) / 2 else { return false }
-    let room = UnsafeMutableRawBufferPointer(rebasing: scratch[prefix..<(prefix + slice.count)])
-    guard case .bytes(slice.count) = FileRead.cached(slice.file.descriptor, into: room, at: slice.offset) else {
-      return false
+    let room = UnsafeMutableRawBufferPointer(rebasing: scratch[prefix...])
+    guard case .bytes(let found) = readCached(slice, at: slice.offset, atMost: slice.count, into: room),
+      found.count == slice.count
+    else { return false }
+    copyHead(to: scratch, at: found.lowerBound)
+    let ready = UnsafeRawBufferPointer(rebasing: scratch[found.lowerBound..<(prefix + found.upperBound)])
+    guard try stream.put(ready) == prefix + slice.count else {
+      throw .unfinished("an answer did not fit into an empty buffer")
     }
-    scratch.copyBytes(from: context.head.bytes)
-    guard try stream.put(UnsafeRawBufferPointer(rebasing: scratch[..<(prefix + slice.count)])) == prefix + slice.count
-    else { throw .unfinished("an answer did not fit into an empty buffer") }
     return true
   }
 

@@ -37,6 +37,10 @@ extension HTTPConnection {
         return try await send(server.router.failure(failure, request), to: request)
       }
     case .file(let slice) where !isHead && !framing.isNone:
+      do { try await prepare(slice) } catch {
+        // Nothing has gone out yet: the client gets the error instead.
+        return try await send(server.router.failure(error, request), to: request)
+      }
       try await sendFile(slice, after: outline)
     case .bytes(let bytes) where !isHead && !framing.isNone:
       try await sendBytes(bytes, after: outline)
@@ -89,6 +93,12 @@ extension HTTPConnection {
     try await sendFile(slice, afterHead: true)
   }
 
+  /// Gets what checks the file's bytes ready. To be called before anything of the answer is sent.
+  func prepare(_ slice: FileSlice) async throws {
+    guard let check = slice.check, !check.isPrepared else { return }
+    try await server.files.run { try check.prepare() }
+  }
+
   /// A file's bytes, read into the loop's scratch and encrypted from there: nothing is held for the connection but what
   /// the socket would not take. With `afterHead` the head in `context.head` goes first, in the same records.
   func sendFile(_ slice: FileSlice, afterHead: Bool) async throws(ConnectionEnd) {
@@ -99,18 +109,19 @@ extension HTTPConnection {
     var rounds = 0
     while position < end {
       let scratch = loop.scratch
-      let room = UnsafeMutableRawBufferPointer(
-        rebasing: scratch[prefix..<min(scratch.count, prefix + min(end - position, stream.output.pieceMax))])
-      switch FileRead.cached(slice.file.descriptor, into: room, at: position) {
-      case .bytes(0): throw .unfinished("a file is shorter than its record says")
-      case .bytes(let count):
-        if prefix > 0 { scratch.copyBytes(from: context.head.bytes) }
-        let taken = try stream.put(UnsafeRawBufferPointer(rebasing: scratch[..<(prefix + count)]))
+      let room = UnsafeMutableRawBufferPointer(rebasing: scratch[prefix...])
+      let wanted = min(end - position, stream.output.pieceMax)
+      switch readCached(slice, at: position, atMost: wanted, into: room) {
+      case .end, .wrong: throw .unfinished("a file is shorter than its record says")
+      case .bytes(let found):
+        if prefix > 0 { copyHead(to: scratch, at: found.lowerBound) }
+        let ready = UnsafeRawBufferPointer(rebasing: scratch[found.lowerBound..<(prefix + found.upperBound)])
+        let taken = try stream.put(ready)
         guard taken >= prefix else { throw .unfinished("an answer's head did not fit") }
         position += taken - prefix
       case .cold:
         if prefix > 0 { try await stream.write(context.head.bytes) }
-        let bytes = try await readCold(slice.file, at: position, atMost: min(EventLoop.scratchCount, end - position))
+        let bytes = try await readCold(slice, at: position, atMost: min(EventLoop.scratchCount, end - position))
         try await stream.write(bytes)
         position += bytes.count
       case .failed(let errno): throw .unfinished(ReactorError.system(call: "pread", errno: errno).description)
@@ -124,22 +135,55 @@ extension HTTPConnection {
     context.figures.bytesOut.increment(by: Double(slice.count))
   }
 
-  private func readCold(_ file: OpenFile, at position: Int, atMost count: Int) async throws(ConnectionEnd) -> [UInt8] {
+  func readCached(
+    _ slice: FileSlice, at position: Int, atMost count: Int, into room: UnsafeMutableRawBufferPointer
+  ) -> CheckedRead.Outcome {
+    CheckedRead.bytes(of: slice, at: position, atMost: count, into: room, isPatient: false) { buffer, offset in
+      FileRead.cached(slice.file.descriptor, into: buffer, at: offset)
+    }
+  }
+
+  /// In front of bytes that lie as far behind `place` as the head is long.
+  func copyHead(to scratch: UnsafeMutableRawBufferPointer, at place: Int) {
+    UnsafeMutableRawBufferPointer(rebasing: scratch[place...]).copyBytes(from: context.head.bytes)
+  }
+
+  private func readCold(
+    _ slice: FileSlice, at position: Int, atMost count: Int
+  ) async throws(ConnectionEnd) -> [UInt8] {
     do {
-      return try await server.files.run {
-        var outcome = FileRead.Outcome.bytes(0)
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-          outcome = FileRead.blocking(file.descriptor, into: UnsafeMutableRawBufferPointer(buffer), at: position)
-          if case .bytes(let got) = outcome { filled = got }
-        }
-        if case .failed(let errno) = outcome { throw ReactorError.system(call: "pread", errno: errno) }
-        guard !bytes.isEmpty else { throw ConnectionEnd.unfinished("a file is shorter than its record says") }
-        return bytes
-      }
+      return try await server.files.run { try Self.read(slice, at: position, atMost: count) }
     } catch let end as ConnectionEnd {
       throw end
     } catch {
       throw .unfinished("reading a file failed: \(error)")
+    }
+  }
+
+  /// On a thread that may wait for the disk. What is wrong there is read from the device once more.
+  private static func read(_ slice: FileSlice, at position: Int, atMost count: Int) throws -> [UInt8] {
+    try slice.check?.prepare()
+    var isLastTry = slice.check == nil
+    while true {
+      var found = CheckedRead.Outcome.end
+      // Room for what is read around the wanted bytes.
+      let room = count + 2 * (slice.check?.blockBytes ?? 0)
+      let bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, filled in
+        let raw = UnsafeMutableRawBufferPointer(buffer)
+        found = CheckedRead.bytes(of: slice, at: position, atMost: count, into: raw, isPatient: true) { part, offset in
+          FileRead.blocking(slice.file.descriptor, into: part, at: offset)
+        }
+        if case .bytes(let place) = found { filled = place.upperBound }
+      }
+      switch found {
+      case .bytes(let place): return place.lowerBound == 0 ? bytes : Array(bytes[place])
+      case .failed(let errno): throw ReactorError.system(call: "pread", errno: errno)
+      case .wrong where !isLastTry:
+        isLastTry = true
+        slice.check?.dropCache()
+      case .wrong: throw slice.check?.foundWrong(at: position) ?? ConnectionEnd.unfinished("a file's bytes are wrong")
+      case .end, .cold: throw ConnectionEnd.unfinished("a file is shorter than its record says")
+      }
     }
   }
 

@@ -62,8 +62,9 @@ final class StreamWriter: BodyWriter, @unchecked Sendable {  // works on its loo
     connection.context.figures.bytesOut.increment(by: Double(bytes.count))
   }
 
-  private func writeHere(_ file: FileSlice) async throws(ConnectionEnd) {
+  private func writeHere(_ file: FileSlice) async throws {
     if file.count == 0 { return }
+    try await connection.prepare(file)
     try take(file.count)
     try await emit()
     try await begin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import subprocess
@@ -75,6 +76,102 @@ def test_a_flipped_byte_in_a_document_is_found_and_not_served(damaged: SiteAlone
         flip(document(site, file_id), len(body) // 2)
         assert run(site, "scrub")["issues"] == []
         assert site.client().call("GET", f"/api/v1/files/{file_id}/download").expect(200).body == body
+    finally:
+        site.appliance.stop()
+
+
+def sums(site: SiteAlone, file_id: str) -> Path:
+    return site.appliance.data / "state" / "sums" / file_id[:2] / f"{file_id}.sums"
+
+
+@pytest.mark.parametrize("size", [5_000, 200_000, 20_000_000])
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0], ids=["first", "middle", "last"])
+def test_a_flipped_byte_is_not_served_before_anybody_looks_for_it(damaged: SiteAlone, size: int, place: float) -> None:
+    site = damaged
+    site.appliance.start()
+    try:
+        body = (LARGE * (size // len(LARGE) + 1))[:size]
+        file_id = upload(site, body)
+        path = f"/api/v1/files/{file_id}/download"
+        site.appliance.stop()
+        assert sums(site, file_id).exists() == (size > 8 << 20)
+        at = min(size - 1, int(size * place))
+        flip(document(site, file_id), at)
+        site.appliance.start()
+        assert_never_wrong(site, path, body, {})
+        # A part that has nothing to do with it may still be had, until it is known.
+        answer = site.client().call("GET", path)
+        assert answer.status == 500 and b"damaged" in answer.body
+        assert 'se_damaged_documents{type="checksum_mismatch"} 1' in site.client().call("GET", "/metrics").body.decode()
+        flip(document(site, file_id), at)
+        assert run(site, "scrub")["issues"] == []
+        assert site.client().call("GET", path).expect(200).body == body
+    finally:
+        site.appliance.stop()
+
+
+def assert_never_wrong(site: SiteAlone, path: str, body: bytes, headers: dict[str, str]) -> None:
+    """An error, or the beginning of the right bytes and then the connection's end."""
+    try:
+        answer = site.client().call("GET", path, headers=headers)
+    except http.client.IncompleteRead as cut:
+        assert body.startswith(cut.partial) and len(cut.partial) < len(body)
+    except (http.client.HTTPException, OSError):
+        return
+    else:
+        assert answer.status == 500
+
+
+@pytest.mark.parametrize("ranges", ["bytes=9999000-10000999", "bytes=0-99,9999000-10000999", "bytes=10000000-10000000"])
+def test_a_range_over_a_flipped_byte_is_not_served(damaged: SiteAlone, ranges: str) -> None:
+    site = damaged
+    site.appliance.start()
+    try:
+        body = (LARGE * 80)[:20_000_000]
+        file_id = upload(site, body)
+        path = f"/api/v1/files/{file_id}/download"
+        site.appliance.stop()
+        flip(document(site, file_id), 10_000_000)
+        site.appliance.start()
+        # Elsewhere it is what it was.
+        for first in (0, 32_767, 5_000_001):
+            asked = {"Range": f"bytes={first}-{first + 70_000}"}
+            assert site.client().call("GET", path, headers=asked).expect(206).body == body[first : first + 70_001]
+        try:
+            answer = site.client().call("GET", path, headers={"Range": ranges})
+        except (http.client.HTTPException, OSError):
+            pass
+        else:
+            assert answer.status == 500
+        assert site.client().call("GET", path, headers={"Range": "bytes=0-9"}).status == 500
+    finally:
+        site.appliance.stop()
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "gone", "another's"])
+def test_sums_that_are_wrong_are_made_again(damaged: SiteAlone, how: str) -> None:
+    site = damaged
+    site.appliance.start()
+    try:
+        body = (LARGE * 80)[:20_000_001]
+        file_id, other = upload(site, body), upload(site, body + b"!")
+        path, kept = f"/api/v1/files/{file_id}/download", sums(site, file_id)
+        right = kept.read_bytes()
+        site.appliance.stop()
+        if how == "flipped":
+            flip(kept, 500)
+        elif how == "cut":
+            kept.write_bytes(right[:1000])
+        elif how == "gone":
+            kept.unlink()
+        else:
+            kept.write_bytes(sums(site, other).read_bytes())
+        site.appliance.start()
+        asked = {"Range": "bytes=19999990-"}
+        assert site.client().call("GET", path, headers=asked).expect(206).body == body[19_999_990:]
+        assert kept.read_bytes() == right
+        assert site.client().call("GET", path).expect(200).body == body
+        site.client().call("DELETE", f"/api/v1/files/{file_id}")
     finally:
         site.appliance.stop()
 

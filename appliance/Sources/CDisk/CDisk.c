@@ -60,15 +60,53 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_hardware(uint32_t crc, 
   return ~(uint32_t)value;
 }
 
+// The instruction takes three cycles and can begin one each cycle: four quarters at once cost little more than one.
+__attribute__((target("sse4.2"))) static void crc32c_quarters(const uint8_t *p, size_t quarter, uint32_t *sums) {
+  uint64_t a = ~0u, b = ~0u, c = ~0u, d = ~0u;
+  for (size_t at = 0; at < quarter; at += 8) {
+    uint64_t words[4];
+    for (int i = 0; i < 4; i++) memcpy(words + i, p + (size_t)i * quarter + at, 8);
+    a = _mm_crc32_u64(a, words[0]);
+    b = _mm_crc32_u64(b, words[1]);
+    c = _mm_crc32_u64(c, words[2]);
+    d = _mm_crc32_u64(d, words[3]);
+  }
+  sums[0] = ~(uint32_t)a;
+  sums[1] = ~(uint32_t)b;
+  sums[2] = ~(uint32_t)c;
+  sums[3] = ~(uint32_t)d;
+}
+
+static int has_crc32c(void) { return __builtin_cpu_supports("sse4.2"); }
+
 uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count) {
   if (__builtin_cpu_supports("sse4.2")) return crc32c_hardware(crc, bytes, count);
   return artstore_crc32c_portable(crc, bytes, count);
 }
 #else
+static void crc32c_quarters(const uint8_t *p, size_t quarter, uint32_t *sums) {}
+
+static int has_crc32c(void) { return 0; }
+
 uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count) {
   return artstore_crc32c_portable(crc, bytes, count);
 }
 #endif
+
+uint32_t artstore_block_sum(const void *bytes, size_t count) {
+  const size_t quarter = ARTSTORE_BLOCK_BYTES / 4;
+  const uint8_t *p = bytes;
+  uint32_t sums[4] = {0, 0, 0, 0};
+  if (count == ARTSTORE_BLOCK_BYTES && has_crc32c()) {
+    crc32c_quarters(p, quarter, sums);
+  } else {
+    for (size_t at = 0, i = 0; at < count && i < 4; at += quarter, i++)
+      sums[i] = artstore_crc32c(0, p + at, count - at < quarter ? count - at : quarter);
+  }
+  uint8_t joined[16];
+  for (int i = 0; i < 16; i++) joined[i] = (uint8_t)(sums[i / 4] >> (i % 4 * 8));
+  return artstore_crc32c(0, joined, sizeof joined);
+}
 
 // MARK: Linux
 

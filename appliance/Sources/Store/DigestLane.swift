@@ -19,13 +19,13 @@ final class DigestLane: Sendable {
     var goesOnAt = 0
   }
 
-  private let digest: Mutex<SHA256>
+  private let digest: Mutex<DocumentDigest>
   private let state = Mutex(State())
   private let threads: DiskWorkers
   private let portionBytes: Int
 
   /// `digest` has seen what came before.
-  init(_ digest: consuming SHA256, on threads: DiskWorkers, portionBytes: Int) {
+  init(_ digest: consuming DocumentDigest, on threads: DiskWorkers, portionBytes: Int) {
     self.digest = Mutex(digest)
     self.threads = threads
     self.portionBytes = portionBytes
@@ -48,8 +48,8 @@ final class DigestLane: Sendable {
   /// Suspends while too much waits.
   func room() async { await wait(until: 2 * portionBytes, ifMoreThan: 4 * portionBytes) }
 
-  /// The digest of everything that was added.
-  func finish() async -> Checksum {
+  /// The digests of everything that was added.
+  func finish() async -> (checksum: Checksum, sums: BlockSums) {
     let begins = state.withLock { state in
       guard !state.isRunning, !state.waiting.isEmpty else { return false }
       state.isRunning = true
@@ -57,7 +57,7 @@ final class DigestLane: Sendable {
     }
     if begins { threads.submit { self.work() } }
     await wait(until: 0, ifMoreThan: 0)
-    return digest.withLock { $0.current() }
+    return digest.withLock { ($0.current(), $0.sums) }
   }
 
   /// One sender: an upload has one task.

@@ -165,7 +165,9 @@ final class Placements: Sendable {
     case .document(let body, let attributes): try tree.place(body, attributes: attributes, at: work.path)
     case .staged(let name, let attributes): try tree.finishMove(staged: name, attributes: attributes, at: work.path)
     case .attributes(let attributes): try tree.replaceAttributes(attributes, at: work.path)
-    case .removal: try tree.remove(work.path)
+    case .removal:
+      try tree.remove(work.path)
+      tree.removeSums(of: work.id)
     }
   }
 
@@ -181,7 +183,9 @@ final class Placements: Sendable {
       try tree.restoreAttributes(attributes, at: work.path, wereReplaced: false)
     case .attributes(let attributes):
       try tree.restoreAttributes(attributes, at: work.path, wereReplaced: true)
-    case .removal: try tree.removeAgain(work.path)
+    case .removal:
+      try tree.removeAgain(work.path)
+      tree.removeSums(of: work.id)
     }
   }
 

@@ -88,6 +88,8 @@ extension Store {
       throw APIError(.internalError, "the index cannot be written", cause: error)
     }
     problems.withLock { $0[id] = problem }
+    // What was made of it may hold a file that has been replaced.
+    shared.prepared.forget([id])
   }
 
   /// The documents marked as damaged.

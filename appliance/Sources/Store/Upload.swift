@@ -108,7 +108,8 @@ public final class Upload: Sendable {
     let writer = store.writers.lane(try store.shared.tree.disk.open(stagingPath, .create), at: 0)
     state.writer = writer
     state.hasher = DigestLane(
-      state.digest.copy(), on: store.hashers, portionBytes: store.configuration.stagedWriteBytes)
+      DocumentDigest(state.digest.copy(), over: state.buffer), on: store.hashers,
+      portionBytes: store.configuration.stagedWriteBytes)
     if let size = draft.declaredSize { try writer.file.allocate(size) }
     try writer.add(state.buffer)
     state.buffer = []
@@ -134,6 +135,7 @@ public final class Upload: Sendable {
     }
     end(used: count + Capacity.overheadBytes)
     guard case .committed(let committed) = reply else { throw .unexpected }
+    if let sums = command.sums { await store.keepSoon(sums, of: committed.record) }
     return committed
   }
 
@@ -161,6 +163,7 @@ public final class Upload: Sendable {
   struct Prepared: Sendable {
     let document: PreparedDocument
     let actor: Actor
+    var sums: BlockSums?
   }
 
   /// Everything but the commit: checks, hash, and for large documents the syncs that must precede the record.
@@ -172,14 +175,14 @@ public final class Upload: Sendable {
         guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
         return (state.hasher, state.count, state.writer, state.buffer)
       }
-      let checksum: Checksum
-      if let hasher { checksum = await hasher.finish() } else { checksum = state.withLock { $0.digest.current() } }
+      let found = await hasher?.finish()
+      let checksum = found?.checksum ?? state.withLock { $0.digest.current() }
       if let expected, expected != checksum { throw Self.mismatch(checksum, expected) }
       let document = try store.prepare(
         draft, id: id, checksum: checksum, size: size, body: writer == nil ? .inline(buffer) : .staged(stagingName),
         hasChosenID: self.draft.id != nil, checkedIn: checked)
       if let writer { try await makeDurable(writer) }
-      return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID))
+      return Prepared(document: document, actor: Actor(draft.uploadedBy, traceID: draft.traceID), sums: found?.sums)
     } catch {
       abort()
       throw error

@@ -15,7 +15,9 @@ struct DownloadRoute: Sendable {
   }
 
   func answer(_ request: Request) throws -> Response {
-    let answer = try store.prepared(try request.fileID) { (stored) throws(APIError) in try PreparedDocument(stored) }
+    let answer = try store.prepared(try request.fileID) { (stored) throws(APIError) in
+      try PreparedDocument(stored, in: store)
+    }
     guard let document = answer as? PreparedDocument else {
       throw APIError(.internalError, "the document cannot be read; the storage's operator has to look at it")
     }

@@ -1,4 +1,5 @@
 internal import Core
+internal import Crypto
 internal import Disk
 internal import Glibc
 internal import HTTP
@@ -20,7 +21,7 @@ final class PreparedDocument: DocumentAnswer {
   let bodyHeaders: HeaderFields
   let source: DocumentSource
 
-  init(_ document: StoredDocument) throws(APIError) {
+  init(_ document: StoredDocument, in store: Store) throws(APIError) {
     let record = document.record
     size = record.size
     contentType = record.contentType
@@ -40,25 +41,26 @@ final class PreparedDocument: DocumentAnswer {
     var withType = fields
     withType.append("Content-Type", record.contentType)
     bodyHeaders = withType.prepared()
-    source = try DocumentSource(document.body, size: record.size, path: "the document's file")
+    source = try DocumentSource(document, in: store)
   }
 }
 
 /// Where a document's bytes come from: memory while they are not in place yet, otherwise its file.
 enum DocumentSource: Sendable {
   case bytes([UInt8])
-  case file(OpenFile)
+  case file(CheckedDocument)
 
   /// A document up to this size is read once and kept: with the most read ones (256) it takes 4 MiB, and neither a
   /// descriptor nor a read for each answer.
   static let keptBytesMax = 16_384
 
   /// The store's handle may close before the answer is sent, so the answer gets a descriptor of its own.
-  init(_ body: StoredDocument.Body, size: Int, path: String) throws(APIError) {
-    switch body {
+  init(_ document: StoredDocument, in store: Store) throws(APIError) {
+    let path = "the document's file"
+    switch document.body {
     case .bytes(let bytes): self = .bytes(bytes)
     case .file(let file):
-      if let bytes = Self.small(file, size) {
+      if let bytes = Self.small(file, document.record) {
         self = .bytes(bytes)
         return
       }
@@ -70,12 +72,13 @@ enum DocumentSource: Sendable {
         throw APIError(
           .overloaded, "too many files are open; try again soon", cause: DiskError("dup", path, code: errno))
       }
-      self = .file(OpenFile(descriptor: own))
+      self = .file(CheckedDocument(document.record, OpenFile(descriptor: own), of: store))
     }
   }
 
-  /// The bytes of a small document that can be had without waiting for the disk.
-  private static func small(_ file: any DiskFile, _ size: Int) -> [UInt8]? {
+  /// The bytes of a small document that can be had without waiting for the disk, if they are what was uploaded.
+  private static func small(_ file: any DiskFile, _ record: FileRecord) -> [UInt8]? {
+    let size = record.size
     guard size <= keptBytesMax, let descriptor = file.descriptor else { return nil }
     var isWhole = false
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
@@ -83,20 +86,20 @@ enum DocumentSource: Sendable {
         (isWhole, count) = (true, size)
       }
     }
-    return isWhole ? bytes : nil
+    return isWhole && SHA256.digest(bytes) == record.checksum ? bytes : nil
   }
 
   func slice(_ first: Int, _ count: Int) -> ResponseBody {
     switch self {
     case .bytes(let bytes): .bytes(first == 0 && count == bytes.count ? bytes : Array(bytes[first..<first + count]))
-    case .file(let file): .file(FileSlice(file: file, offset: first, count: count))
+    case .file(let file): .file(FileSlice(file: file.file, offset: first, count: count, check: file))
     }
   }
 
   func write(_ first: Int, _ count: Int, to writer: any BodyWriter) async throws {
     switch self {
     case .bytes(let bytes): try await writer.write(Array(bytes[first..<first + count]))
-    case .file(let file): try await writer.write(FileSlice(file: file, offset: first, count: count))
+    case .file(let file): try await writer.write(FileSlice(file: file.file, offset: first, count: count, check: file))
     }
   }
 }

@@ -7,6 +7,13 @@
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `count` bytes, continuing from `crc` (0 to begin).
 uint32_t artstore_crc32c(uint32_t crc, const void *bytes, size_t count);
 
+/// What `artstore_block_sum` takes at most.
+#define ARTSTORE_BLOCK_BYTES 16384
+
+/// The CRC-32C of the four CRC-32Cs (little-endian) of a block's quarters, each of 4096 bytes at most; a short block's
+/// missing quarters count as 0.
+uint32_t artstore_block_sum(const void *bytes, size_t count);
+
 /// The same by table only, so that tests can compare both ways.
 uint32_t artstore_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
 

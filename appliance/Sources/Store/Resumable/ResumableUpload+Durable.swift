@@ -77,6 +77,7 @@ extension ResumableUpload {
       if error.code == .conflict { try await store.drop(session) }
       throw error
     }
+    await store.keepSoon(session.state.withLock { $0.digest.sums }, of: committed.record)
     await end()
     var progress = progress
     progress.committed = committed

@@ -247,7 +247,7 @@ public struct ResumableUpload: Sendable {
       (state.offset, state.end) = (end, end)
       guard state.hashed > end else { return }
       // Read again when the last byte is there, as after a restart.
-      state.digest = SHA256()
+      state.digest = DocumentDigest()
       state.hashed = 0
     }
   }

@@ -27,10 +27,10 @@ final class UploadSession: Sendable {
     var writer: WriteLane?
     var persistedAt: Duration = .zero
     /// Of the first `hashed` bytes; behind `offset` after a restart, until the end comes.
-    var digest = SHA256()
+    var digest = DocumentDigest()
     var hashed = 0
     /// The same with the piece that is still to be verified.
-    var tentative: SHA256?
+    var tentative: DocumentDigest?
   }
 
   let ledger: UploadLedger
