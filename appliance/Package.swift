@@ -55,7 +55,7 @@ let package = Package(
       name: "artstore-store-bench", dependencies: ["Disk", "Store"] + kit("Core", "Crypto", "StorageAPI"),
       swiftSettings: strict),
     .testTarget(name: "SandboxTests", dependencies: ["Sandbox", "CSandbox"], swiftSettings: strict),
-    .testTarget(name: "DiskTests", dependencies: ["Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
+    .testTarget(name: "DiskTests", dependencies: ["CDisk", "Disk"] + kit("Core", "TestKit"), swiftSettings: strict),
     .testTarget(
       name: "JournalTests", dependencies: ["Journal", "Disk"] + kit("Core", "TestKit"), exclude: ["Fixtures"],
       swiftSettings: strict),

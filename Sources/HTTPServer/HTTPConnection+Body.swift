@@ -4,18 +4,20 @@ internal import Telemetry
 
 extension HTTPConnection {
   /// The next bytes of a request's body; nil at its end. Callable from anywhere, works on the loop. Throws `APIError`.
-  func nextPiece(ofRequest number: Int) async throws -> [UInt8]? {
-    if EventLoop.current === loop { return try await piece(ofRequest: number) }
-    return try await withTaskExecutorPreference(loop) { try await self.pieceOnLoop(ofRequest: number) }
+  func nextPiece(ofRequest number: Int, isAligned: Bool) async throws -> ArraySlice<UInt8>? {
+    if EventLoop.current === loop { return try await piece(ofRequest: number, isAligned) }
+    return try await withTaskExecutorPreference(loop) { try await self.pieceOnLoop(ofRequest: number, isAligned) }
   }
 
   @concurrent
-  private func pieceOnLoop(ofRequest number: Int) async throws -> [UInt8]? { try await piece(ofRequest: number) }
+  private func pieceOnLoop(ofRequest number: Int, _ isAligned: Bool) async throws -> ArraySlice<UInt8>? {
+    try await piece(ofRequest: number, isAligned)
+  }
 
-  private func piece(ofRequest number: Int) async throws(APIError) -> [UInt8]? {
+  private func piece(ofRequest number: Int, _ isAligned: Bool) async throws(APIError) -> ArraySlice<UInt8>? {
     guard number == requestNumber else { throw ConnectionEnd.gone("the request is over").apiError }
     do {
-      let piece = try await nextPiece()
+      let piece = try await nextPiece(isAligned)
       if let piece { context.figures.bytesIn.increment(by: Double(piece.count)) }
       return piece
     } catch {
@@ -25,7 +27,7 @@ extension HTTPConnection {
     }
   }
 
-  private func nextPiece() async throws(ConnectionEnd) -> [UInt8]? {
+  private func nextPiece(_ isAligned: Bool) async throws(ConnectionEnd) -> ArraySlice<UInt8>? {
     if body.isOver { return nil }
     if body.awaitsContinue {
       body.awaitsContinue = false
@@ -35,8 +37,8 @@ extension HTTPConnection {
     while true {
       switch body.framing {
       case .over: return nil
-      case .length(let left): if let piece = try takeFixed(left) { return piece }
-      case .chunked(let decoder): if let piece = try takeChunked(decoder) { return piece }
+      case .length(let left): if let piece = try takeFixed(left, isAligned: isAligned) { return piece }
+      case .chunked(let decoder): if let piece = try takeChunked(decoder) { return piece[...] }
       }
       if body.isOver { return nil }
       try await stream.waitForBody(receivedSinceLast: body.sinceLastWait)
@@ -45,18 +47,20 @@ extension HTTPConnection {
   }
 
   /// What is there of a body of known length; nil when nothing is.
-  private func takeFixed(_ left: Int) throws(ConnectionEnd) -> [UInt8]? {
-    let piece: [UInt8]
+  private func takeFixed(_ left: Int, isAligned: Bool = false) throws(ConnectionEnd) -> ArraySlice<UInt8>? {
+    let piece: ArraySlice<UInt8>
     if inputStart < input.count {
       let count = min(left, input.count - inputStart)
-      piece = Array(input[inputStart..<(inputStart + count)])
+      piece = Array(input[inputStart..<(inputStart + count)])[...]
       inputStart += count
       if inputStart == input.count { dropInput() }
     } else {
-      piece = try receivePiece(atMost: min(left, EventLoop.scratchCount))
+      let limit = min(left, EventLoop.scratchCount)
+      piece = try isAligned && limit == EventLoop.scratchCount ? receivePages() : receivePiece(atMost: limit)[...]
       if piece.isEmpty { return nil }
     }
     body.sinceLastWait += piece.count
+    body.position += piece.count
     body.framing = piece.count == left ? .over : .length(left: left - piece.count)
     return piece
   }
@@ -92,6 +96,31 @@ extension HTTPConnection {
   private func dropInput() {
     input = []
     inputStart = 0
+  }
+
+  /// The same where each byte has the place in its page that it has in the body, and not beyond the last whole page:
+  /// once that much comes, piece after piece is made of whole ones.
+  private func receivePages() throws(ConnectionEnd) -> ArraySlice<UInt8> {
+    let page = 4096
+    let lead = body.position % page
+    let limit = EventLoop.scratchCount - lead
+    if stream.isSurelyBlocked { return [] }
+    var failure: ConnectionEnd?
+    var skipped = 0
+    let piece = [UInt8](unsafeUninitializedCapacity: limit + page) { buffer, filled in
+      let start = buffer.baseAddress.map { Int(bitPattern: $0) } ?? 0
+      skipped = ((lead - start) % page + page) % page
+      buffer[..<skipped].initialize(repeating: 0)
+      filled = skipped
+      do throws(ConnectionEnd) {
+        let room = UnsafeMutableBufferPointer(rebasing: buffer[skipped..<skipped + limit])
+        filled += try receiveAvailable(into: UnsafeMutableRawBufferPointer(room))
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return piece[skipped...]
   }
 
   /// What has arrived, decrypted to where it is handed on; empty when nothing has.

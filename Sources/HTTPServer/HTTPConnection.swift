@@ -374,8 +374,8 @@ final class HTTPConnection: @unchecked Sendable {  // confined to its loop's thr
   private func requestBody(_ head: RequestHead) -> RequestBody {
     guard head.hasBody else { return .none }
     let number = requestNumber
-    return RequestBody(declaredLength: head.isChunked ? nil : head.contentLength) {
-      try await self.nextPiece(ofRequest: number)
+    return RequestBody(declaredLength: head.isChunked ? nil : head.contentLength) { isAligned in
+      try await self.nextPiece(ofRequest: number, isAligned: isAligned)
     }
   }
 }

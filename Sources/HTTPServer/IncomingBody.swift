@@ -17,6 +17,8 @@ struct IncomingBody {
   let isBefore: Bool
   /// Bytes since the last wait, for the pace.
   var sinceLastWait = 0
+  /// Bytes handed on of a body of known length.
+  var position = 0
 
   init() { isBefore = true }
 

@@ -5,14 +5,19 @@ internal import Synchronization
 public final class RequestBody: Sendable {
   /// From `Content-Length`; nil when the body comes in chunks.
   public let declaredLength: Int?
-  private let pull: @Sendable () async throws -> [UInt8]?
+  /// `true`: in aligned memory if that is to be had.
+  private let pull: @Sendable (Bool) async throws -> ArraySlice<UInt8>?
   private let received = Atomic<Int>(0)
   private let limit = Atomic<Int>(.max)
 
   /// `next` gives at most 256 KiB at a time and nil at the end; it throws `APIError`.
-  public init(declaredLength: Int?, next: @escaping @Sendable () async throws -> [UInt8]?) {
+  public convenience init(declaredLength: Int?, next: @escaping @Sendable () async throws -> [UInt8]?) {
+    self.init(declaredLength: declaredLength) { _ in try await next()?[...] }
+  }
+
+  init(declaredLength: Int?, pull: @escaping @Sendable (_ isAligned: Bool) async throws -> ArraySlice<UInt8>?) {
     self.declaredLength = declaredLength
-    self.pull = next
+    self.pull = pull
   }
 
   /// A body that is in memory.
@@ -31,7 +36,16 @@ public final class RequestBody: Sendable {
 
   /// The next piece, at most 256 KiB; nil at the end. `FILE_TOO_LARGE` past the route's limit.
   public func next() async throws -> [UInt8]? {
-    guard let piece = try await pull() else { return nil }
+    guard let piece = try await piece(isAligned: false) else { return nil }
+    return Array(piece)
+  }
+
+  /// The same in memory where each byte has the place in its page that it has in the body, if much comes at once: fit
+  /// to be written to a file without a copy.
+  public func nextAligned() async throws -> ArraySlice<UInt8>? { try await piece(isAligned: true) }
+
+  private func piece(isAligned: Bool) async throws -> ArraySlice<UInt8>? {
+    guard let piece = try await pull(isAligned) else { return nil }
     let total = received.add(piece.count, ordering: .relaxed).newValue
     let limit = limit.load(ordering: .relaxed)
     guard total <= limit else { throw Self.tooLarge(limit) }

@@ -19,6 +19,19 @@ struct ServerTests {
     Route(.post, "/echo", open, bodyLimit: .max) { request in
       Response(.ok, body: .bytes(try await request.body.collect(limit: .max)))
     },
+    Route(.post, "/aligned", open, bodyLimit: .max) { request in
+      var (all, strays): ([UInt8], Int) = ([], 0)
+      let total = request.body.declaredLength ?? 0
+      while let piece = try await request.body.nextAligned() {
+        let address = piece.withUnsafeBytes { Int(bitPattern: $0.baseAddress) }
+        let isLong = total - all.count >= EventLoop.scratchCount
+        // The first came with the head.
+        if !all.isEmpty, isLong, (address - all.count) % 4096 != 0 { strays += 1 }
+        all += piece
+        if isLong, piece.count > EventLoop.scratchCount - 4096, all.count % 4096 != 0 { strays += 1 }
+      }
+      return Response(strays == 0 ? .ok : .internalServerError, body: .bytes(all))
+    },
     Route(.post, "/ignore", open, bodyLimit: .max) { _ in .text(.ok, "ignored") },
     Route(.post, "/small", open, bodyLimit: 10) { request in
       .text(.ok, "\(try await request.body.collect(limit: 100).count)")
@@ -55,6 +68,21 @@ struct ServerTests {
 
   static func get(_ path: String, _ fields: String = "") -> String {
     "GET \(path) HTTP/1.1\r\nHost: x\r\n\(fields)\r\n"
+  }
+
+  /// Each byte has the place in its page of memory that it has in the body, wherever the packets end.
+  @Test func aLongBodyComesInPagesWhereThatIsAskedFor() async throws {
+    let body = (0..<3_000_123).map { UInt8(truncatingIfNeeded: $0 / 251 &+ $0) }
+    let answer = try await RunningServer.with(Self.routes) { server in
+      try await server.client { client in
+        let head = "POST /aligned HTTP/1.1\r\nHost: x\r\nContent-Length: \(body.count)\r\n\r\n"
+        try client.send(Array(head.utf8) + body[..<1001])
+        try client.send(Array(body[1001...]))
+        return try client.answer()
+      }
+    }
+    #expect(answer.status == 200)
+    #expect(answer.body == body)
   }
 
   @Test func answersOneAfterTheOtherOnOneConnection() async throws {

@@ -80,7 +80,8 @@ public protocol DiskFile: AnyObject, Sendable {
   /// Writes the pieces one after the other from `offset`, as `write` does: not durable before a sync. For bytes that
   /// are not read soon: the disk begins to write them out by itself, and they need not stay in its cache. Whole pages
   /// only: `offset` and the sum of the pieces are multiples of `DiskPage.bytes`, and nothing else is ever written to
-  /// these pages.
+  /// these pages; nor does another thread write to the file meanwhile. Pieces that are whole pages of memory cost
+  /// least.
   func writeBehind(_ pieces: [UnsafeRawBufferPointer], at offset: Int) throws(DiskError)
 
   /// Writes `count` zeros from the beginning. They will not be read soon: a disk may keep them out of its cache.

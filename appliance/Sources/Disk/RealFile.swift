@@ -9,7 +9,9 @@ final class RealFile: DiskFile {
   private let isClosed = Atomic(false)
   /// The kernel, or the file system, has no writes that leave its cache by themselves.
   private let hasNoUncached = Atomic(false)
-  /// Then written out in pieces of this size; two are on their way before one leaves the cache.
+  /// The file system refuses writes from the caller's memory.
+  private let hasNoDirect = Atomic(false)
+  /// Without uncached writes: written out in pieces of this size; two are on their way before one leaves the cache.
   private static let behindBytes = 8 << 20
 
   init(descriptor: CInt, path: String) {
@@ -49,6 +51,7 @@ final class RealFile: DiskFile {
 
   func writeBehind(_ pieces: [UnsafeRawBufferPointer], at offset: Int) throws(DiskError) {
     var vectors = pieces.map { iovec(iov_base: UnsafeMutableRawPointer(mutating: $0.baseAddress), iov_len: $0.count) }
+    if try writeDirect(vectors, at: offset) { return }
     var isUncached: CInt = hasNoUncached.load(ordering: .relaxed) ? 0 : 1
     guard artstore_write_pieces(number, &vectors, CInt(vectors.count), Int64(offset), &isUncached) == 0 else {
       throw DiskError("pwritev2", path, code: errno)
@@ -61,6 +64,20 @@ final class RealFile: DiskFile {
     guard end >= 3 * Self.behindBytes else { return }
     // What is still on its way stays; that is no loss.
     _ = artstore_drop_range(number, Int64(end - 3 * Self.behindBytes), Int64(Self.behindBytes))
+  }
+
+  /// Whether all was written straight from this memory, without a copy in the page cache (decision 0095).
+  private func writeDirect(_ vectors: [iovec], at offset: Int) throws(DiskError) -> Bool {
+    guard !hasNoDirect.load(ordering: .relaxed) else { return false }
+    var written: Int64 = 0
+    guard artstore_write_direct(number, vectors, CInt(vectors.count), Int64(offset), &written) == 0 else {
+      // The other way says what is wrong, if more is than the way.
+      guard errno == EINVAL || errno == EOPNOTSUPP else { throw DiskError("pwritev", path, code: errno) }
+      hasNoDirect.store(true, ordering: .relaxed)
+      return false
+    }
+    // After a short one everything is written again: the same bytes at the same place.
+    return Int(written) == vectors.reduce(0) { $0 + $1.iov_len }
   }
 
   func fillZeros(_ count: Int) throws(DiskError) {

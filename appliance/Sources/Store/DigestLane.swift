@@ -10,7 +10,7 @@ final class DigestLane: Sendable {
   private static let turnMax = 32
 
   private struct State {
-    var waiting: [[UInt8]] = []
+    var waiting: [ArraySlice<UInt8>] = []
     var waitingBytes = 0
     /// A thread is at it; it alone touches the digest.
     var isRunning = false
@@ -34,7 +34,7 @@ final class DigestLane: Sendable {
   var waitingBytes: Int { state.withLock { $0.waitingBytes } }
 
   /// `isFast`: more comes at once, until it is a portion.
-  func add(_ bytes: [UInt8], isFast: Bool) {
+  func add(_ bytes: ArraySlice<UInt8>, isFast: Bool) {
     let begins = state.withLock { state in
       state.waiting.append(bytes)
       state.waitingBytes += bytes.count
@@ -75,7 +75,7 @@ final class DigestLane: Sendable {
 
   private func work() {
     for _ in 0..<Self.turnMax {
-      let (piece, sender) = state.withLock { state -> ([UInt8]?, CheckedContinuation<Void, Never>?) in
+      let (piece, sender) = state.withLock { state -> (ArraySlice<UInt8>?, CheckedContinuation<Void, Never>?) in
         let piece = state.waiting.isEmpty ? nil : state.waiting.removeFirst()
         state.isRunning = piece != nil
         state.waitingBytes -= piece?.count ?? 0

@@ -59,7 +59,10 @@ public final class Upload: Sendable {
   public var count: Int { state.withLock { $0.count } }
 
   /// Takes the next bytes, hashing them. `FILE_TOO_LARGE`, `STORAGE_FULL`, `READ_ONLY`.
-  public func write(_ bytes: [UInt8]) async throws(APIError) {
+  public func write(_ bytes: [UInt8]) async throws(APIError) { try await write(bytes[...]) }
+
+  /// The same; pages of memory like the document's are written without being copied.
+  public func write(_ bytes: ArraySlice<UInt8>) async throws(APIError) {
     guard let (hasher, writer) = try take(bytes) else { return }
     await hasher.room()
     await writer.room()
@@ -67,7 +70,7 @@ public final class Upload: Sendable {
 
   /// What may have to be waited for before the next piece.
   @discardableResult
-  func take(_ bytes: [UInt8]) throws(APIError) -> (DigestLane, WriteLane)? {
+  func take(_ bytes: ArraySlice<UInt8>) throws(APIError) -> (DigestLane, WriteLane)? {
     try state.withLock { (state) throws(APIError) in
       guard state.isOpen else { throw APIError(.conflict, "this upload has ended") }
       let total = state.count + bytes.count
@@ -99,7 +102,7 @@ public final class Upload: Sendable {
   }
 
   /// Whether the document comes fast.
-  private func append(_ bytes: [UInt8], _ state: inout State) throws(DiskError) -> Bool {
+  private func append(_ bytes: ArraySlice<UInt8>, _ state: inout State) throws(DiskError) -> Bool {
     if let writer = state.writer { return try writer.add(bytes) }
     if state.count + bytes.count <= store.configuration.smallDocumentBytesMax {
       state.buffer.append(contentsOf: bytes)
@@ -111,7 +114,7 @@ public final class Upload: Sendable {
       DocumentDigest(state.digest.copy(), over: state.buffer), on: store.hashers,
       portionBytes: store.configuration.stagedWriteBytes)
     if let size = draft.declaredSize { try writer.file.allocate(size) }
-    try writer.add(state.buffer)
+    try writer.add(state.buffer[...])
     state.buffer = []
     return try writer.add(bytes)
   }

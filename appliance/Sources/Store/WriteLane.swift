@@ -9,7 +9,7 @@ internal import Synchronization
 /// slowly is written as it comes. The file is closed by this, never under a write. One task uses it.
 final class WriteLane: Sendable {
   private struct State {
-    var waiting: [[UInt8]] = []
+    var waiting: [ArraySlice<UInt8>] = []
     var waitingBytes = 0
     /// Where the first waiting byte belongs.
     var position: Int
@@ -57,7 +57,7 @@ final class WriteLane: Sendable {
   /// Takes the next bytes; whether they come fast, and more may be waited for. Throws what an earlier write failed
   /// with.
   @discardableResult
-  func add(_ bytes: [UInt8]) throws(DiskError) -> Bool {
+  func add(_ bytes: ArraySlice<UInt8>) throws(DiskError) -> Bool {
     let (isFast, begins) = try state.withLock { (state) throws(DiskError) in
       if let failure = state.failure { throw failure }
       guard !bytes.isEmpty else { return (state.isGathering, false) }
@@ -134,7 +134,7 @@ final class WriteLane: Sendable {
   // MARK: On a thread for it
 
   private struct Batch {
-    let pieces: [[UInt8]]
+    let pieces: [ArraySlice<UInt8>]
     let position: Int
     /// Fewer than the pieces have when a part of a page is kept back.
     let count: Int
@@ -193,14 +193,14 @@ final class WriteLane: Sendable {
     return Batch(pieces: pieces, position: position, count: count)
   }
 
-  private static func last(_ count: Int, of pieces: [[UInt8]]) -> [UInt8] {
+  private static func last(_ count: Int, of pieces: [ArraySlice<UInt8>]) -> ArraySlice<UInt8> {
     var parts: [ArraySlice<UInt8>] = []
     var left = count
     for piece in pieces.reversed() where left > 0 {
       parts.append(piece.suffix(left))
       left -= min(left, piece.count)
     }
-    return Array(parts.reversed().joined())
+    return Array(parts.reversed().joined())[...]
   }
 
   /// Whole pages past the cache if they are many, their ragged ends, and little, through it: what is written past it is
@@ -251,7 +251,7 @@ final class WriteLane: Sendable {
 
   /// The addresses of all pieces, for as long as `body` runs.
   private static func withBuffers(
-    _ pieces: ArraySlice<[UInt8]>, _ found: [UnsafeRawBufferPointer],
+    _ pieces: ArraySlice<ArraySlice<UInt8>>, _ found: [UnsafeRawBufferPointer],
     _ body: ([UnsafeRawBufferPointer]) throws(DiskError) -> Void
   ) throws(DiskError) {
     guard let first = pieces.first else { return try body(found) }

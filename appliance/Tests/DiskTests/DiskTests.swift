@@ -1,6 +1,8 @@
+import CDisk
 import Core
 import Disk
 import FoundationEssentials
+import Glibc
 import Testing
 
 @Suite struct DiskTests {
@@ -83,6 +85,59 @@ import Testing
     #expect(throws: DiskError.full("pwritev2", "/dev/full")) {
       try page.withUnsafeBytes { try full.writeBehind([$0], at: 0) }
     }
+  }
+
+  /// Pages written from aligned memory, between others that are not, and to a device that refuses.
+  @Test(arguments: [false, true]) func wholePagesAreWrittenFromWhereTheyAre(_ inMemory: Bool) throws {
+    let path = inMemory ? "/dev/shm/artstore-disk-\(UInt64.random(in: 0...(.max)))" : "\(root)/direct"
+    defer { try? disk.unlink(path) }  // a temporary file
+    let file = try disk.open(path, .create)
+    let bytes = SeededRandom(seed: 10).bytes(4 << 20)
+    let pages = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 4096)
+    defer { pages.deallocate() }
+    pages.copyBytes(from: bytes)
+    let all = UnsafeRawBufferPointer(pages)
+    // Those that end within a page go the other way, into the same file.
+    for (number, at) in stride(from: 0, to: all.count, by: 512 << 10).enumerated() {
+      let cuts = [at, at + (number % 3 == 1 ? 70_001 : 65_536), at + 512 << 10]
+      try file.writeBehind(zip(cuts, cuts.dropFirst()).map { UnsafeRawBufferPointer(rebasing: all[$0..<$1]) }, at: at)
+    }
+    #expect(try file.contents(limit: 8 << 20) == bytes)
+    // The next writes, of any length, are ordinary ones again.
+    try file.write([1, 2, 3], at: bytes.count)
+    try file.sync(.stateBytes)
+    #expect(try file.contents(limit: 8 << 20) == bytes + [1, 2, 3])
+    let full = try disk.open("/dev/full", .update)
+    #expect(throws: DiskError.full("pwritev2", "/dev/full")) {
+      try full.writeBehind([UnsafeRawBufferPointer(rebasing: all[..<8192])], at: 0)
+    }
+  }
+
+  @Test func onlyWholePagesAreWrittenDirectly() throws {
+    let file = try disk.open("\(root)/direct", .create)
+    let descriptor = try #require(file.descriptor)
+    let flags = fcntl(descriptor, F_GETFL)
+    let pages = UnsafeMutableRawBufferPointer.allocate(byteCount: 12_288, alignment: 4096)
+    defer { pages.deallocate() }
+    pages.initializeMemory(as: UInt8.self, repeating: 5)
+    func written(from start: Int, _ count: Int, at offset: Int) -> Int? {
+      var piece = iovec(iov_base: pages.baseAddress.map { $0 + start }, iov_len: count)
+      var written: Int64 = -1
+      guard artstore_write_direct(descriptor, &piece, 1, Int64(offset), &written) == 0 else {
+        // A file system that has no such writes.
+        return errno == EINVAL || errno == EOPNOTSUPP ? nil : -1
+      }
+      return Int(written)
+    }
+    #expect(written(from: 512, 4096, at: 0) == 0)
+    #expect(written(from: 0, 4095, at: 0) == 0)
+    #expect(written(from: 0, 4096, at: 1) == 0)
+    #expect(try file.size() == 0)
+    if let count = written(from: 4096, 8192, at: 4096) {
+      #expect(count == 8192)
+      #expect(try file.size() == 12_288)
+    }
+    #expect(fcntl(descriptor, F_GETFL) == flags, "the next write is an ordinary one")
   }
 
   @Test func aFileIsPutIntoAnOpenDirectory() throws {

@@ -56,7 +56,7 @@ import Testing
     let piece = SeededRandom(seed: 1).bytes(200_000)
     var whole = DocumentDigest()
     for number in 0..<200 {
-      lane.add(piece, isFast: number % 50 < 40)
+      lane.add(piece[...], isFast: number % 50 < 40)
       whole.update(piece)
       await lane.room()
       #expect(lane.waitingBytes <= 2_000_000)

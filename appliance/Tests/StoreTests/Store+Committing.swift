@@ -30,7 +30,7 @@ extension Store {
     var draft = FileDraft(filename: "a.pdf", uploadedBy: "ivanov")
     draft.id = id
     let upload = try beginUpload(draft)
-    try upload.take(bytes)
+    try upload.take(bytes[...])
     let prepared = try await upload.prepare(expected: nil, attributes: nil).document
     upload.abort()
     return prepared

@@ -29,7 +29,7 @@ import Testing
       var (at, step) = (start, 1)
       while at < all.count {
         let end = min(all.count, at + step)
-        try lane.add(Array(all[at..<end]))
+        try lane.add(Array(all[at..<end])[...])
         await lane.room()
         (at, step) = (end, step * 5 % 30_011 + 1)
         if step % 97 == 0 {
@@ -55,18 +55,18 @@ import Testing
       // Until so much has come nobody knows.
       for count in 1...4 {
         #expect(lanes.gatheringCount == 0)
-        try lane.add(pattern(16_384))
+        try lane.add(pattern(16_384)[...])
         #expect(file.bytes.count == (count < 4 ? count : 3) * 16_384)
       }
-      for _ in 0..<60 { try lane.add(pattern(16_384)) }
+      for _ in 0..<60 { try lane.add(pattern(16_384)[...]) }
       #expect(file.contents.withLock { $0.behindCalls } == 3 + 15)
       #expect(file.bytes.count == 63 * 16_384, "one alone waits for more")
       clock.advance(.seconds(2))
-      try lane.add(pattern(100))
+      try lane.add(pattern(100)[...])
       #expect(file.bytes.count == 64 * 16_384 + 100 && lanes.gatheringCount == 0, "a slow piece takes it along")
       for count in 1...100 {
         clock.advance(.milliseconds(20))
-        try lane.add(pattern(1000))
+        try lane.add(pattern(1000)[...])
         #expect(file.bytes.count == 64 * 16_384 + 100 + count * 1000)
       }
       #expect(file.contents.withLock { $0.behindCalls } == 3 + 15 + 1, "little is written as it always was")
@@ -78,8 +78,8 @@ import Testing
       let files = (0..<WriteLanes.gatheringMax + 2).map { _ in MemoryFile() }
       let open = files.map { lanes.lane($0, at: 0) }
       for lane in open {
-        try lane.add(pattern(Self.gather))
-        try lane.add(pattern(8192))
+        try lane.add(pattern(Self.gather)[...])
+        try lane.add(pattern(8192)[...])
       }
       #expect(lanes.gatheringCount == WriteLanes.gatheringMax)
       #expect(files.map(\.bytes.count).suffix(3) == [Self.gather, Self.gather + 8192, Self.gather + 8192])
@@ -95,12 +95,12 @@ import Testing
       let lane = lanes.lane(file, at: 0)
       await #expect(throws: DiskError.full("pwritev2", "/memory")) {
         for _ in 0..<40 {
-          try lane.add(pattern(16_384))
+          try lane.add(pattern(16_384)[...])
           await lane.room()
         }
         try await lane.flush()
       }
-      #expect(throws: DiskError.full("pwritev2", "/memory")) { try lane.add(pattern(10)) }
+      #expect(throws: DiskError.full("pwritev2", "/memory")) { try lane.add(pattern(10)[...]) }
       #expect(lane.written == file.bytes.count && lane.written <= 200_000)
       // Three alone, then four at a time.
       if threads == 0 { #expect(lane.written == 11 * 16_384) }
@@ -119,9 +119,9 @@ import Testing
     let lanes = try WriteLanes(threads: 1, gatherBytes: Self.gather, time: TestClock())
     let lane = lanes.lane(file, at: 0)
     var writes = begun.stream.makeAsyncIterator()
-    try lane.add(pattern(100))
+    try lane.add(pattern(100)[...])
     await writes.next()
-    try lane.add(pattern(200))
+    try lane.add(pattern(200)[...])
     lane.close()
     #expect(!file.contents.withLock { $0.isClosed })
     gate.signal()

@@ -128,7 +128,7 @@ struct UploadRoute: Sendable {
       filename: filename, contentType: contentType, request: request, declaredSize: request.body.declaredLength)
     let upload = try store.beginUpload(draft, once: try request.onceKey)
     do {
-      while let chunk = try await request.body.next() { try await upload.write(chunk) }
+      while let chunk = try await request.body.nextAligned() { try await upload.write(chunk) }
       return try await upload.finish(expected: expected)
     } catch {
       upload.abort()

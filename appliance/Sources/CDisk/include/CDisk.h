@@ -32,6 +32,11 @@ int artstore_drop_cache(int descriptor);
 /// The same of a range.
 int artstore_drop_range(int descriptor, int64_t offset, int64_t count);
 
+/// Writes whole pages of memory at a whole page's offset straight from there (O_DIRECT): `written` is how many bytes, 0
+/// where memory, lengths or offset are not such. 0, or -1 with errno, which is EINVAL or EOPNOTSUPP where it is not to
+/// be had. Nobody else may write by this descriptor meanwhile.
+int artstore_write_direct(int descriptor, const struct iovec *pieces, int count, int64_t offset, int64_t *written);
+
 /// Writes all the pieces, which it changes, one after the other from `offset`: pwritev2(2). While `*uncached` is 1,
 /// past what the page cache keeps (RWF_DONTCACHE); it becomes 0 where that is not to be had. 0, or -1 with errno.
 int artstore_write_pieces(int descriptor, struct iovec *pieces, int count, int64_t offset, int *uncached);

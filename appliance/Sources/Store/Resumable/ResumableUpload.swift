@@ -198,7 +198,7 @@ public struct ResumableUpload: Sendable {
       guard let writer = state.writer, state.phase == .open else { throw Self.missing }
       let end = state.end + bytes.count
       guard end <= session.ledger.length else { throw tooLong }
-      do throws(DiskError) { try writer.add(bytes) } catch { throw store.refusal(error) }
+      do throws(DiskError) { try writer.add(bytes[...]) } catch { throw store.refusal(error) }
       store.capacity.stage(bytes.count)
       state.end = end
       if isTentative {

@@ -58,7 +58,7 @@ extension StoreSimulation {
       var start = 0
       while start < bytes.count {
         let end = min(bytes.count, start + 1 + random.below(4000))
-        try upload.take(Array(bytes[start..<end]))
+        try upload.take(bytes[start..<end])
         start = end
       }
       if random.percent(5) {
