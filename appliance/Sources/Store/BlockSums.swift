@@ -90,7 +90,9 @@ public struct DocumentDigest: ~Copyable, Sendable {
     (self.values, self.rest) = (values, rest)
   }
 
-  public mutating func update(_ bytes: [UInt8]) {
+  public mutating func update(_ bytes: [UInt8]) { update(bytes[...]) }
+
+  public mutating func update(_ bytes: ArraySlice<UInt8>) {
     bytes.withUnsafeBytes {
       whole.update($0)
       addSums($0)
