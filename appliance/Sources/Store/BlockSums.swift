@@ -129,8 +129,8 @@ extension Store {
   /// The sums that are kept of a document. Blocks.
   public func blockSums(of id: FileID, size: Int, checksum: Checksum) -> BlockSums? {
     let limit = BlockSums.fileBytes(size: size)
-    // Unreadable is as good as missing.
-    guard let bytes = try? disk.contents(shared.tree.sumsPath(id), limit: limit) else { return nil }
+    let bytes = try? disk.contents(shared.tree.sumsPath(id), limit: limit)  // unreadable is as good as missing
+    guard let bytes else { return nil }
     return BlockSums(bytes, size: size, checksum: checksum)
   }
 
